@@ -1,0 +1,325 @@
+"""Every error this package raises. They carry data, not only prose.
+
+    ConvoError
+    ├── InvalidPrompt (also ValueError)
+    ├── InvalidRoute (also ValueError) ── UnknownProvider, UnknownModel
+    ├── InvalidSetting (also ValueError)
+    ├── MalformedCommand(reason)
+    ├── ConversationBusy(turn_id)
+    ├── ConversationNotFound(reference)
+    ├── AnswerInterrupted(turn)
+    ├── ProviderError(kind, provider, model, status_code, request_id, retry_after_s)
+    │    ├── MissingCredentials   ├── AuthenticationFailed   ├── PermissionDenied
+    │    ├── InsufficientQuota    ├── RateLimited            ├── Overloaded
+    │    ├── ServerError          ├── ConnectionFailed       ├── TimedOut
+    │    ├── ModelNotFound        ├── ContextTooLong         ├── ContentFiltered
+    │    ├── InvalidRequest       ├── ProtocolError          └── StreamInterrupted
+    ├── RouteExhausted (also ExceptionGroup of ProviderError; `.turn`)
+    └── StoreError(path) ── StoreUnavailable, StoreBusy, SchemaTooNew
+
+Messages say what happened, to what, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+from convoscope_jupyter.messages import ErrorKind, Turn
+
+
+class ConvoError(Exception):
+    """Root of every error of this package."""
+
+
+class InvalidPrompt(ConvoError, ValueError):
+    """The prompt cannot be sent: empty, only white space, or not text."""
+
+
+class InvalidRoute(ConvoError, ValueError):
+    """The route cannot be read."""
+
+
+class UnknownProvider(InvalidRoute):
+    """A route names a provider that the session does not have.
+
+    Args:
+        provider: The name that was asked for.
+        known: The names there are.
+    """
+
+    def __init__(self, provider: str, known: Sequence[str]) -> None:
+        self.provider = provider
+        self.known = tuple(known)
+        super().__init__(
+            f"there is no provider {provider!r}. Known: {', '.join(known)}. For a server of your own, pass "
+            f'providers={{"{provider}": cv.OpenAICompatible(base_url="http://127.0.0.1:11434/v1")}}.'
+        )
+
+
+class UnknownModel(InvalidRoute):
+    """A model was named without its provider.
+
+    Args:
+        ref: What was written.
+        suggestions: References that might have been meant, such as `openai:gpt-5-mini`.
+    """
+
+    def __init__(self, ref: str, suggestions: Sequence[str] = ()) -> None:
+        self.ref = ref
+        self.suggestions = tuple(suggestions)
+        example = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
+        super().__init__(f"{ref!r} does not say which provider has the model. Write provider:model.{example}")
+
+
+class InvalidSetting(ConvoError, ValueError):
+    """A setting or environment variable has a value that cannot be used."""
+
+
+class MalformedCommand(ConvoError):
+    """The front end sent something that is not a command of the protocol."""
+
+
+class ConversationBusy(ConvoError):
+    """A turn of this conversation is still running.
+
+    Args:
+        turn_id: The running turn.
+    """
+
+    def __init__(self, turn_id: str) -> None:
+        self.turn_id = turn_id
+        super().__init__("an answer is still being written in this conversation. Wait for it, or stop it first.")
+
+
+class ConversationNotFound(ConvoError, LookupError):
+    """No conversation or turn has this id.
+
+    Args:
+        reference: What was asked for.
+    """
+
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+        super().__init__(
+            f"there is no conversation or turn {reference!r} in this store. cv.open_store().list() shows what there is."
+        )
+
+
+class AnswerInterrupted(ConvoError):
+    """A model broke off in the middle of its answer. What came is kept, in `.turn`.
+
+    Args:
+        turn: The turn with the partial answer, already stored.
+    """
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        response = turn.response
+        why = (
+            next((a.error_message for a in reversed(response.attempts) if a.error_message), None) if response else None
+        )
+        super().__init__(
+            f"the answer broke off after {len(turn.text)} characters, which are kept in .turn."
+            f"{' ' + why if why else ''} Use session.continue_(error.turn) or session.regenerate(error.turn)."
+        )
+
+
+class ProviderError(ConvoError):
+    """A provider gave no answer, or broke off.
+
+    Args:
+        message: What happened and what to do, redacted, at most 300 characters.
+        provider: Name of the provider in the route.
+        model: Model asked, in the provider's spelling.
+        status_code: HTTP status, if there was an HTTP answer.
+        request_id: The provider's id of the request.
+        retry_after_s: How long the provider asked to wait.
+    """
+
+    kind: ClassVar[ErrorKind]
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str = "",
+        model: str = "",
+        status_code: int | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.message = message
+        self.provider = provider
+        self.model = model
+        self.status_code = status_code
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{provider}:{model}: {message}" if provider else message)
+
+
+class MissingCredentials(ProviderError):
+    """No key is set; nothing was sent."""
+
+    kind = "missing_credentials"
+
+
+class AuthenticationFailed(ProviderError):
+    """The provider rejected the key."""
+
+    kind = "authentication"
+
+
+class PermissionDenied(ProviderError):
+    """The key may not use this model or feature."""
+
+    kind = "permission_denied"
+
+
+class InsufficientQuota(ProviderError):
+    """The account is out of credit, or over a daily or spending limit."""
+
+    kind = "insufficient_quota"
+
+
+class RateLimited(ProviderError):
+    """Too many requests; `retry_after_s` says how long to wait, if the provider did."""
+
+    kind = "rate_limited"
+
+
+class Overloaded(ProviderError):
+    """The provider has no capacity at the moment."""
+
+    kind = "overloaded"
+
+
+class ServerError(ProviderError):
+    """The provider failed inside."""
+
+    kind = "server_error"
+
+
+class ConnectionFailed(ProviderError):
+    """No connection, or it broke before any text: DNS, refused, TLS, reset.
+
+    Args:
+        retryable: False for what a second try cannot mend, such as DNS and TLS.
+    """
+
+    kind = "connection_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str = "",
+        model: str = "",
+        status_code: int | None = None,
+        request_id: str | None = None,
+        retryable: bool = True,
+    ) -> None:
+        super().__init__(message, provider=provider, model=model, status_code=status_code, request_id=request_id)
+        self.retryable = retryable
+
+
+class TimedOut(ProviderError):
+    """A clock ran out: connect, first text, idle, or the whole answer."""
+
+    kind = "timed_out"
+
+
+class ModelNotFound(ProviderError):
+    """The provider does not know the model, or the key may not see it."""
+
+    kind = "model_not_found"
+
+
+class ContextTooLong(ProviderError):
+    """The conversation is longer than the model's window."""
+
+    kind = "context_too_long"
+
+
+class ContentFiltered(ProviderError):
+    """The provider refused for its content policy. Never passed on to another provider."""
+
+    kind = "content_filtered"
+
+
+class InvalidRequest(ProviderError):
+    """The provider refused the request as it stands; another try would be refused as well."""
+
+    kind = "invalid_request"
+
+
+class ProtocolError(ProviderError):
+    """What came is not an answer: bad JSON, a web page, nothing at all."""
+
+    kind = "protocol_error"
+
+
+class StreamInterrupted(ProviderError):
+    """The answer broke off after its first text, or ended without a finish marker."""
+
+    kind = "interrupted"
+
+
+class RouteExhausted(ConvoError, ExceptionGroup[ProviderError]):
+    """No model of the route answered. `.exceptions` holds one error per attempt, in order.
+
+    Args:
+        message: One sentence.
+        exceptions: The errors, in order of the attempts.
+        turn: The stored turn, when a session raises it.
+    """
+
+    turn: Turn | None
+
+    # An exception group takes its exceptions in `__new__`, so ours are looked at there as well.
+    def __new__(cls, message: str, exceptions: Sequence[ProviderError], *, turn: Turn | None = None) -> Self:
+        self = super().__new__(cls, message, exceptions)
+        self.turn = turn
+        return self
+
+    def __init__(self, message: str, exceptions: Sequence[ProviderError], *, turn: Turn | None = None) -> None:
+        """Take what `__new__` took."""
+        del turn  # kept by `__new__`
+        super().__init__(message, exceptions)
+
+    def derive(self, excs: Sequence[ProviderError], /) -> RouteExhausted:
+        """A group of the same kind with some of the errors (`except*` asks for it)."""
+        return RouteExhausted(self.message, excs, turn=self.turn)
+
+    def __str__(self) -> str:
+        return "\n".join([self.message, *(f"  {n}. {error}" for n, error in enumerate(self.exceptions, 1))])
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks this before it draws a group's every traceback over a page:
+        # https://ipython.readthedocs.io/en/stable/config/integrating.html#custom-exception-tracebacks
+        return [f"{type(self).__name__}: {self}"]
+
+
+class StoreError(ConvoError):
+    """The store cannot do what was asked.
+
+    Args:
+        message: What happened and what to do.
+        path: The store's file, or `:memory:`.
+    """
+
+    def __init__(self, message: str, *, path: str) -> None:
+        self.path = path
+        super().__init__(message)
+
+
+class StoreUnavailable(StoreError):
+    """The store's file cannot be opened, read or written."""
+
+
+class StoreBusy(StoreError):
+    """Another process held the store's lock for too long."""
+
+
+class SchemaTooNew(StoreError):
+    """The store was written by a newer version that this one cannot read safely."""
