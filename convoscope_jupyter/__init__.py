@@ -1,0 +1,127 @@
+"""Chat with OpenAI, Anthropic and Gemini inside a notebook, with fallback, receipts and a store that loses nothing.
+
+Example:
+    >>> import convoscope_jupyter as cv
+    >>> cv.Session("demo:echo", store=":memory:").ask("Hello").text
+    'Hello'
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convoscope_jupyter.config import set_key
+    from convoscope_jupyter.errors import (
+        AnswerInterrupted,
+        ConversationBusy,
+        ConvoError,
+        ProviderError,
+        RouteExhausted,
+        StoreError,
+    )
+    from convoscope_jupyter.hosts.widget import Chat
+    from convoscope_jupyter.messages import (
+        Attempt,
+        AttemptFailed,
+        AttemptStarted,
+        Conversation,
+        Message,
+        ModelRef,
+        ReasoningDelta,
+        Response,
+        TextDelta,
+        Turn,
+        TurnFinished,
+        Usage,
+    )
+    from convoscope_jupyter.providers import Demo, OpenAI, OpenAICompatible
+    from convoscope_jupyter.routing import RetryPolicy, Route, TimeLimits
+    from convoscope_jupyter.session import Session
+    from convoscope_jupyter.store import Store, open_store
+
+__version__ = "0.1.0"
+
+# Loaded when first named: importing the package costs no SDK, no widget code and no database.
+_HOME = {
+    "convoscope_jupyter.config": ("set_key",),
+    "convoscope_jupyter.errors": (
+        "AnswerInterrupted",
+        "ConversationBusy",
+        "ConvoError",
+        "ProviderError",
+        "RouteExhausted",
+        "StoreError",
+    ),
+    "convoscope_jupyter.hosts.widget": ("Chat",),
+    "convoscope_jupyter.messages": (
+        "Attempt",
+        "AttemptFailed",
+        "AttemptStarted",
+        "Conversation",
+        "Message",
+        "ModelRef",
+        "ReasoningDelta",
+        "Response",
+        "TextDelta",
+        "Turn",
+        "TurnFinished",
+        "Usage",
+    ),
+    "convoscope_jupyter.providers": ("Demo", "OpenAI", "OpenAICompatible"),
+    "convoscope_jupyter.routing": ("RetryPolicy", "Route", "TimeLimits"),
+    "convoscope_jupyter.session": ("Session",),
+    "convoscope_jupyter.store": ("Store", "open_store"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "AnswerInterrupted",
+    "Attempt",
+    "AttemptFailed",
+    "AttemptStarted",
+    "Chat",
+    "Conversation",
+    "ConversationBusy",
+    "ConvoError",
+    "Demo",
+    "Message",
+    "ModelRef",
+    "OpenAI",
+    "OpenAICompatible",
+    "ProviderError",
+    "ReasoningDelta",
+    "Response",
+    "RetryPolicy",
+    "Route",
+    "RouteExhausted",
+    "Session",
+    "Store",
+    "StoreError",
+    "TextDelta",
+    "TimeLimits",
+    "Turn",
+    "TurnFinished",
+    "Usage",
+    "__version__",
+    "open_store",
+    "set_key",
+]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value: object = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

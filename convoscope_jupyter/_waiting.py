@@ -1,0 +1,104 @@
+"""Waiting for a turn that runs on the loop thread: on a plain thread, and in async code."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import queue
+from collections.abc import AsyncGenerator, Callable, Generator
+
+from convoscope_jupyter import _loop
+from convoscope_jupyter._running_turn import RunningTurn
+from convoscope_jupyter.errors import AnswerInterrupted, RouteExhausted
+from convoscope_jupyter.messages import SessionEvent
+
+Launch = Callable[[Callable[[SessionEvent], None]], concurrent.futures.Future[RunningTurn]]
+"""Starts the turn; its events go to the given function, on the loop thread."""
+
+
+def events(launch: Launch, stop: Callable[[], None]) -> Generator[SessionEvent]:
+    """Start a turn and iterate over what happens, on the caller's thread.
+
+    Args:
+        launch: Starts the turn.
+        stop: Stops it; called when the caller leaves early, a kernel interrupt included.
+
+    Yields:
+        Its events in order.
+
+    Raises:
+        AnswerInterrupted: After the last event, when the answer broke off.
+        RouteExhausted: After the last event, when no model answered.
+        RuntimeError: Called on the loop thread.
+    """
+    if _loop.is_loop_thread():
+        message = "this would wait for itself: call ask_async or stream_async from here."
+        raise RuntimeError(message)
+    arrived: queue.SimpleQueue[SessionEvent] = queue.SimpleQueue()
+    running = launch(arrived.put)
+    try:
+        while not (running.done() and arrived.empty()):
+            try:
+                # Short waits, so that an interrupt is seen: https://docs.python.org/3/library/signal.html#signals-and-threads
+                event = arrived.get(timeout=_loop.POLL_S)
+            except queue.Empty:
+                continue
+            yield event
+        raise_unless_answered(running.result())
+    finally:
+        if not running.done():
+            stop()
+            concurrent.futures.wait([running])
+
+
+async def events_async(launch: Launch, stop: Callable[[], None]) -> AsyncGenerator[SessionEvent]:
+    """`events`, for async code on any loop but ours.
+
+    Args:
+        launch: Starts the turn.
+        stop: Stops it; called when the caller leaves early.
+
+    Yields:
+        Its events in order.
+
+    Raises:
+        AnswerInterrupted: After the last event, when the answer broke off.
+        RouteExhausted: After the last event, when no model answered.
+    """
+    here = asyncio.get_running_loop()
+    arrived: asyncio.Queue[SessionEvent | None] = asyncio.Queue()
+
+    def arrive(event: SessionEvent | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody listens any more
+            here.call_soon_threadsafe(arrived.put_nowait, event)
+
+    running = launch(arrive)
+    running.add_done_callback(lambda _: arrive(None))
+    try:
+        while (event := await arrived.get()) is not None:
+            yield event
+        raise_unless_answered(running.result())
+    finally:
+        if not running.done():
+            stop()
+
+
+def raise_unless_answered(running: RunningTurn) -> None:
+    """Never pass a truncated answer off as a whole one.
+
+    Args:
+        running: A turn that is over.
+
+    Raises:
+        AnswerInterrupted: It broke off.
+        RouteExhausted: No model answered.
+    """
+    response = running.turn.response
+    if response is None or response.status in {"complete", "cancelled"}:
+        return
+    if response.status == "interrupted":
+        raise AnswerInterrupted(running.turn)
+    tried = len(running.errors)
+    message = f"no model answered ({tried} {'try' if tried == 1 else 'tries'}). Your words are kept in .turn."
+    raise RouteExhausted(message, running.errors, turn=running.turn)
