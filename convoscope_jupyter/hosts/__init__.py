@@ -1,0 +1,1 @@
+"""The surfaces: each a thin view of a session."""
