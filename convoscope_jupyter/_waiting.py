@@ -99,6 +99,4 @@ def raise_unless_answered(running: RunningTurn) -> None:
         return
     if response.status == "interrupted":
         raise AnswerInterrupted(running.turn)
-    tried = len(running.errors)
-    message = f"no model answered ({tried} {'try' if tried == 1 else 'tries'}). Your words are kept in .turn."
-    raise RouteExhausted(message, running.errors, turn=running.turn)
+    raise RouteExhausted(f"{response.receipt} Your words are kept in .turn.", running.errors, turn=running.turn)

@@ -23,7 +23,7 @@ Messages say what happened, to what, and what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from convoscope_jupyter.messages import ErrorKind, Turn
 
@@ -276,18 +276,25 @@ class RouteExhausted(ConvoError, ExceptionGroup[ProviderError]):
 
     turn: Turn | None
 
+    if TYPE_CHECKING:  # ours is always flat
+
+        @property
+        def exceptions(self) -> tuple[ProviderError, ...]:
+            """One error per attempt, in order."""
+            ...
+
     # An exception group takes its exceptions in `__new__`, so ours are looked at there as well.
     def __new__(cls, message: str, exceptions: Sequence[ProviderError], *, turn: Turn | None = None) -> Self:
+        """Make the group."""
         self = super().__new__(cls, message, exceptions)
         self.turn = turn
         return self
 
     def __init__(self, message: str, exceptions: Sequence[ProviderError], *, turn: Turn | None = None) -> None:
-        """Take what `__new__` took."""
         del turn  # kept by `__new__`
         super().__init__(message, exceptions)
 
-    def derive(self, excs: Sequence[ProviderError], /) -> RouteExhausted:
+    def derive(self, excs: Sequence[ProviderError], /) -> RouteExhausted:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # ours holds ProviderError only
         """A group of the same kind with some of the errors (`except*` asks for it)."""
         return RouteExhausted(self.message, excs, turn=self.turn)
 

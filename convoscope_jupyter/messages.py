@@ -367,6 +367,14 @@ _KIND_IN_WORDS: dict[ErrorKind, str] = {
 }
 
 
+_STATUS_IN_WORDS: dict[ResponseStatus, str] = {
+    "complete": "answered in",
+    "cancelled": "was stopped after",
+    "interrupted": "broke off after",
+    "failed": "failed after",
+}
+
+
 def receipt_sentence(response: Response) -> str:
     """See `Response.receipt`."""
     attempts = response.attempts
@@ -375,13 +383,7 @@ def receipt_sentence(response: Response) -> str:
     failures = ", ".join(f"{a.model} {_KIND_IN_WORDS[a.error_kind]}" for a in before if a.error_kind)
     if last is None:
         return f"No model answered: {failures}." if failures else "No model was asked."
-    match response.status:
-        case "complete":
-            head = f"{last.model} answered in {last.duration_s:.1f} s"
-        case "cancelled":
-            head = f"{last.model} was stopped after {last.duration_s:.1f} s"
-        case "interrupted" | "failed":
-            head = f"{last.model} broke off after {last.duration_s:.1f} s"
+    head = f"{last.model} {_STATUS_IN_WORDS[response.status]} {last.duration_s:.1f} s"
     return f"{head}, after {failures}." if failures else f"{head}."
 
 

@@ -98,7 +98,7 @@ class Route:
             parsed = replace(route, strict=route.strict or strict)
         else:
             texts = [route] if isinstance(route, str) else list(route)
-            if not all(isinstance(text, str) for text in texts):
+            if not all(isinstance(text, str) for text in texts):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user may pass anything
                 example = 'text such as "openai:gpt-5-mini, demo:tour"'
                 message = f"a route is {example}, or a list of such texts, not {route!r:.80}."
                 raise InvalidRoute(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, strategies as st
@@ -357,7 +358,12 @@ async def test_cancelling_closes_the_stream_and_writes_the_receipt() -> None:
 
 
 async def test_only_a_known_larger_window_is_asked_after_too_long() -> None:
-    provider = Scripted(**{"gpt-4": [[errors.ContextTooLong("x")]], "unknown-model": [OK], "gpt-4.1": [OK]})
+    scripts: dict[str, list[Sequence[Step]]] = {
+        "gpt-4": [[errors.ContextTooLong("x")]],
+        "unknown-model": [OK],
+        "gpt-4.1": [OK],
+    }
+    provider = Scripted(**scripts)
     receipt: list[Attempt] = []
     route = Route.parse("openai:gpt-4, openai:unknown-model, openai:gpt-4.1")
     request = ChatRequest(provider="", model="", messages=(Message.user("hi"),))

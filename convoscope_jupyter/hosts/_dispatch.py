@@ -45,6 +45,7 @@ class Dispatcher:
     def __init__(self, session: Session, send: Callable[[dict[str, object]], object]) -> None:
         self._session = session
         self._send = send
+        self._closed = False
         self._seq = 0
         self._outbox = _Outbox()
         self._flush_timer: asyncio.TimerHandle | None = None
@@ -55,7 +56,7 @@ class Dispatcher:
     def close(self) -> None:
         """Send nothing more."""
         self._stop_observing()
-        self._send = lambda _: None
+        self._closed = True
 
     def handle(self, content: object) -> None:
         """Take a message of the front end. Returns at once; safe on any thread.
@@ -249,7 +250,8 @@ class Dispatcher:
         return self._seq
 
     def _emit(self, event: protocol.Event) -> None:
-        self._send(protocol.dump_event(event))
+        if not self._closed:
+            self._send(protocol.dump_event(event))
 
 
 class _Outbox:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anywidget
 import traitlets
@@ -15,10 +15,12 @@ from convoscope_jupyter.hosts._dispatch import Dispatcher
 from convoscope_jupyter.messages import Conversation
 from convoscope_jupyter.session import ConversationOpened, Notice, RouteLike, Session
 
+_Bundle = tuple[dict[str, Any], dict[str, Any]]
+
 _BUNDLE = Path(__file__).parent.parent / "static" / "widget.js"
 
 
-class Chat(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget ships no types for its base class
+class Chat(anywidget.AnyWidget):
     """A chat in the notebook.
 
     Args:
@@ -62,9 +64,9 @@ class Chat(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget ships no typ
         self._session = session
         self.set_trait("conversation_id", session.conversation.id)
         _answer_while_a_cell_runs(self.comm)
-        self._dispatcher = Dispatcher(session, self.send)
+        self._dispatcher = Dispatcher(session, self._send_event)
         self._stop_observing = session.observe(self._follow)
-        self.on_msg(self._on_message)
+        self.on_msg(self._on_message)  # pyright: ignore[reportUnknownMemberType]  # ipywidgets ships no types
 
     @property
     def session(self) -> Session:
@@ -77,6 +79,9 @@ class Chat(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget ships no typ
         self._stop_observing()
         super().close()
 
+    def _send_event(self, event: dict[str, object]) -> None:
+        self.send(event)  # pyright: ignore[reportUnknownMemberType]  # ipywidgets ships no types
+
     def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
         self._dispatcher.handle(content)
 
@@ -84,8 +89,8 @@ class Chat(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget ships no typ
         if isinstance(notice, ConversationOpened):
             self.set_trait("conversation_id", self._session.conversation.id)
 
-    def _repr_mimebundle_(self, **kwargs: object) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        bundle = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: dict[Any, Any]) -> _Bundle | None:
+        bundle = cast("_Bundle | None", super()._repr_mimebundle_(**kwargs))  # pyright: ignore[reportUnknownMemberType]
         if bundle is None:
             return None
         data, metadata = bundle

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
@@ -178,7 +179,7 @@ def test_what_python_asks_appears_in_the_chat(lab: LabPage) -> None:
     expect(lab.chat().log.locator(".answer .markdown")).to_have_text("From a cell")
 
 
-def test_the_chat_answers_and_stops_while_a_cell_runs(lab: LabPage, record_property: pytest.RecordProperty) -> None:
+def test_the_chat_answers_and_stops_while_a_cell_runs(lab: LabPage, record_property: Callable[[str, object], None]) -> None:
     open_chat(lab, "busy.ipynb", "demo:slow", BUSY_CELL)
     chat = lab.chat()
     lab.run_cell(1)

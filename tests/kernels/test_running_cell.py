@@ -13,14 +13,15 @@ from jupyter_client.manager import start_new_kernel
 
 from convoscope_jupyter.messages import new_id
 from convoscope_jupyter.protocol import PROTOCOL_VERSION
+from tests.tools.kernels import VERSIONS
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from jupyter_client.manager import KernelManager
 
 KERNELS = Path(__file__).parents[2] / ".test" / "kernels" / "share" / "jupyter"
-WITH_SUBSHELLS = ("7.0.1", "7.2.0", "7.3.0", "7.4.0")
-WITHOUT_SUBSHELLS = "6.31.0"
+WITH_SUBSHELLS = [version for version in VERSIONS if not version.startswith("6.")]
+WITHOUT_SUBSHELLS = [version for version in VERSIONS if version.startswith("6.")]
 RUNNING_CELL = "import time\nfor _ in range(60):\n    time.sleep(0.05)"
 
 pytestmark = [
@@ -139,7 +140,7 @@ def test_the_chat_answers_and_stops_while_a_cell_runs(notebook: Notebook) -> Non
     assert order.index("turn_ended") < order.index("cell ended")
 
 
-@pytest.mark.parametrize("notebook", [WITHOUT_SUBSHELLS], indirect=True)
+@pytest.mark.parametrize("notebook", WITHOUT_SUBSHELLS, indirect=True)
 def test_without_subshells_the_chat_waits_for_the_cell_and_then_answers(notebook: Notebook) -> None:
     hello, submit, cancel = commands()
     order = notebook.run_and_watch(RUNNING_CELL, {"cell started": hello, "snapshot": submit, "delta": cancel})

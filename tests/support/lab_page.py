@@ -46,12 +46,9 @@ class LabPage:
     def wait_for_kernel(self) -> None:
         """Wait until the notebook's kernel is connected and idle; before, an execution is silently lost."""
         self.page.wait_for_function(
-            """async () => {
-                const panel = window.jupyterapp?.shell?.currentWidget;
-                const context = panel?.sessionContext;
-                if (!context) return false;
-                await context.ready;
-                const kernel = context.session?.kernel;
+            """() => {
+                const context = window.jupyterapp?.shell?.currentWidget?.sessionContext;
+                const kernel = context?.isReady ? context.session?.kernel : null;
                 return kernel?.connectionStatus === 'connected' && kernel.status === 'idle';
             }"""
         )
@@ -72,8 +69,8 @@ class LabPage:
         self.page.evaluate("name => { void window.jupyterapp.commands.execute(name) }", name)
 
     def restart_kernel(self) -> None:
-        """Restart the notebook's kernel, without the question."""
-        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        """Restart the notebook's kernel, as the menu does after its question."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
         self.wait_for_kernel()
 
     def cell_is_running(self, index: int) -> bool:
