@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -45,5 +44,5 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def lab(page: Page, server: JupyterServer, tmp_path: Path) -> LabPage:
-    return LabPage(page, server, screenshots=tmp_path)
+def lab(page: Page, server: JupyterServer) -> LabPage:
+    return LabPage(page, server)

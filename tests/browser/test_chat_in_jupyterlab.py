@@ -179,7 +179,9 @@ def test_what_python_asks_appears_in_the_chat(lab: LabPage) -> None:
     expect(lab.chat().log.locator(".answer .markdown")).to_have_text("From a cell")
 
 
-def test_the_chat_answers_and_stops_while_a_cell_runs(lab: LabPage, record_property: Callable[[str, object], None]) -> None:
+def test_the_chat_answers_and_stops_while_a_cell_runs(
+    lab: LabPage, record_property: Callable[[str, object], None]
+) -> None:
     open_chat(lab, "busy.ipynb", "demo:slow", BUSY_CELL)
     chat = lab.chat()
     lab.run_cell(1)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import nbformat
 
+from tests.tools.quiet_lab import quieten
+
 _PATIENCE_S = 120
 
 
@@ -35,6 +37,7 @@ class JupyterServer:
         self.notebooks = self.folder / "notebooks"
         self.notebooks.mkdir(parents=True)
         self.store = self.folder / "store.sqlite3"
+        quieten(self.folder / "jupyter_config_dir")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

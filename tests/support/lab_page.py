@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, Page, Route, expect
@@ -18,11 +17,10 @@ class LabPage:
     Args:
         page: An empty page.
         server: The server.
-        screenshots: Folder for pictures.
     """
 
-    def __init__(self, page: Page, server: JupyterServer, *, screenshots: Path) -> None:
-        self.page, self.server, self._screenshots = page, server, screenshots
+    def __init__(self, page: Page, server: JupyterServer) -> None:
+        self.page, self.server = page, server
         self.refused: list[str] = []
         self.console_errors: list[str] = []
         page.set_default_timeout(PATIENCE_MS)
