@@ -1,0 +1,167 @@
+"""Anthropic's Messages format: what comes back.
+
+Source: https://docs.claude.com/en/api/messages-streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convoscope_jupyter.errors import ProtocolError, ProviderError, ServerError
+from convoscope_jupyter.messages import FinishReason, Usage
+from convoscope_jupyter.providers._base import Chunk, Finished, Started
+from convoscope_jupyter.providers._decoding import (
+    JsonObject,
+    Speech,
+    as_count,
+    as_list,
+    as_object,
+    as_text,
+    not_an_answer,
+    parse_json,
+)
+from convoscope_jupyter.providers._errors import Kind, Peer, ReportedError, from_report, read_error, read_error_event
+from convoscope_jupyter.providers._sse import ServerSentEvent
+
+_FINISH_REASONS: dict[str, FinishReason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+    "tool_use": "tool_call",
+    "pause_turn": "tool_call",  # a tool of Anthropic's own takes long; the answer is not over
+}
+
+
+class MessagesDecoder:
+    """Reads one answer in the Messages format; see `Decoder`.
+
+    Args:
+        peer: Whom was asked, for errors.
+        request_id: Of the HTTP answer.
+    """
+
+    def __init__(self, peer: Peer, *, request_id: str | None = None) -> None:
+        self.done = False
+        self.recognised = False
+        self._peer = peer
+        self._request_id = request_id
+        self._raw_finish_reason = ""
+        self._usage: dict[str, object] = {}
+        self._started = False
+        self._speech = Speech()
+
+    @property
+    def ended(self) -> bool:
+        """A stop reason has come."""
+        return bool(self._raw_finish_reason)
+
+    def decode(self, event: ServerSentEvent) -> Sequence[Chunk]:
+        """Read one event.
+
+        Args:
+            event: Any; unknown ones give nothing.
+
+        Raises:
+            ProviderError: It reports an error, or is not JSON, before the answer ended.
+        """
+        if self.done or (self.ended and event.name != "message_stop"):
+            return ()
+        if event.name == "error":
+            raise self._failure(read_error_event(event.data))
+        payload = as_object(parse_json(event.data))
+        chunks: Sequence[Chunk] = ()
+        match payload.get("type"):
+            case "content_block_delta":
+                chunks = self._say(as_object(payload.get("delta")))
+            case "content_block_start":
+                chunks = self._say(as_object(payload.get("content_block")))
+            case "message_start":
+                chunks = self._start(as_object(payload.get("message")))
+            case "message_delta":
+                self._note_usage(payload)
+                self._raw_finish_reason = as_text(as_object(payload.get("delta")).get("stop_reason"))
+            case "message_stop":
+                chunks = self.close()
+            case "error":
+                raise self._failure(read_error_event(event.data))
+            case _:  # `ping` among them
+                pass
+        return chunks
+
+    def decode_whole(self, payload: JsonObject) -> Sequence[Chunk]:
+        """Read an answer that came as one JSON object.
+
+        Args:
+            payload: The object.
+
+        Raises:
+            ProviderError: It is an error, or no answer.
+        """
+        if payload.get("type") != "message":
+            reported = read_error(payload)
+            if reported is None:
+                raise not_an_answer()
+            raise self._failure(reported, default=ProtocolError)
+        chunks = self._start(payload)
+        for block in as_list(payload.get("content")):
+            chunks += self._say(as_object(block))
+        self._raw_finish_reason = as_text(payload.get("stop_reason"))
+        return [*chunks, *self.close()]
+
+    def close(self) -> Sequence[Chunk]:
+        """The rest, with `Finished` if a stop reason has come."""
+        self.done = True
+        chunks = self._speech.rest()
+        if self.ended:
+            raw = self._raw_finish_reason
+            reason = _FINISH_REASONS.get(raw, "error")
+            chunks.append(Finished(finish_reason=reason, raw_finish_reason=raw, usage=_usage(self._usage)))
+        return chunks
+
+    def _start(self, message: JsonObject) -> list[Chunk]:
+        self._note_usage(message)
+        self.recognised = True
+        if self._started:
+            return []
+        self._started = True
+        return [
+            Started(
+                response_id=as_text(message.get("id")) or None,
+                response_model=as_text(message.get("model")) or None,
+                request_id=self._request_id,
+            )
+        ]
+
+    def _say(self, block: JsonObject) -> list[Chunk]:
+        """Text and thinking of a block or a delta. Tool calls, signatures and citations are not shown."""
+        chunks = self._start({})
+        match block.get("type"):
+            case "text_delta" | "text":
+                chunks += self._speech.say(as_text(block.get("text")))
+            case "thinking_delta" | "thinking":
+                chunks += self._speech.think(as_text(block.get("thinking")))
+            case _:
+                pass
+        return chunks
+
+    def _failure(self, reported: ReportedError, *, default: Kind = ServerError) -> ProviderError:
+        return from_report(self._peer, reported, request_id=self._request_id, default=default)
+
+    def _note_usage(self, payload: JsonObject) -> None:
+        """Counts are cumulative; a later event repeats some of them and corrects others."""
+        usage = as_object(payload.get("usage"))
+        self._usage.update({name: value for name, value in usage.items() if value is not None})
+
+
+def _usage(usage: JsonObject) -> Usage:
+    new = as_count(usage.get("input_tokens"))
+    cached = as_count(usage.get("cache_read_input_tokens"))
+    written = as_count(usage.get("cache_creation_input_tokens"))
+    return Usage(
+        input_tokens=None if new is None else new + (cached or 0) + (written or 0),
+        output_tokens=as_count(usage.get("output_tokens")),
+        cached_input_tokens=cached,
+        reasoning_tokens=as_count(as_object(usage.get("output_tokens_details")).get("thinking_tokens")),
+    )
