@@ -1,4 +1,4 @@
-"""What a session starts from, and checks of what it is given."""
+"""What a session starts from, the turns it can start, and checks of what it is given."""
 
 from __future__ import annotations
 
@@ -7,17 +7,45 @@ from collections.abc import Mapping
 
 from convoscope_jupyter import config
 from convoscope_jupyter.errors import InvalidPrompt, InvalidSetting, UnknownProvider
-from convoscope_jupyter.messages import Conversation, new_id, utc_now
+from convoscope_jupyter.messages import Conversation, Message, Turn, new_id, utc_now
 from convoscope_jupyter.providers import default_model
 from convoscope_jupyter.providers._base import Provider
 
 MAX_TITLE_CHARACTERS = 60
+CONTINUE_PROMPT = "Your last answer broke off. Go on exactly where it stopped, without repeating any of it."
 
 
 def new_conversation(*, system: str | None, name: str | None = None) -> Conversation:
     """A conversation without turns."""
     now = utc_now()
     return Conversation(id=new_id(), created_at=now, updated_at=now, system=system, name=name, title=name or "")
+
+
+def next_turn(conversation: Conversation, prompt: str, *, turn_id: str | None = None) -> Turn:
+    """A turn at the end of a conversation, not yet part of it. Raises `InvalidPrompt`."""
+    path = conversation.path()
+    return Turn(
+        id=turn_id or new_id(),
+        parent_id=path[-1].id if path else None,
+        prompt=Message.user(checked_prompt(prompt)),
+        created_at=utc_now(),
+    )
+
+
+def retry_of(turn: Turn, *, turn_id: str | None = None) -> Turn:
+    """A turn that asks an earlier prompt again, as its sibling."""
+    return Turn(id=turn_id or new_id(), parent_id=turn.parent_id, prompt=turn.prompt, created_at=utc_now())
+
+
+def continuation_of(turn: Turn, *, turn_id: str | None = None) -> Turn:
+    """A turn that goes on with an answer that broke off."""
+    return Turn(
+        id=turn_id or new_id(),
+        parent_id=turn.id,
+        prompt=Message.user(CONTINUE_PROMPT),
+        created_at=utc_now(),
+        continues=turn.id,
+    )
 
 
 def default_route(settings: config.Settings, providers: Mapping[str, Provider]) -> str:

@@ -14,19 +14,20 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from convoscope_jupyter import _loop, _waiting, config
 from convoscope_jupyter._keeper import Keeper
 from convoscope_jupyter._running_turn import RunningTurn, TurnBegun
 from convoscope_jupyter._session_values import (
     checked_max_output_tokens,
-    checked_prompt,
     checked_temperature,
+    continuation_of,
     default_route,
     first_words,
     is_uuid,
     new_conversation,
+    next_turn,
+    retry_of,
 )
 from convoscope_jupyter.errors import ConversationBusy, ConversationNotFound
 from convoscope_jupyter.messages import (
@@ -36,7 +37,6 @@ from convoscope_jupyter.messages import (
     TextDelta,
     Turn,
     TurnFinished,
-    new_id,
     utc_now,
 )
 from convoscope_jupyter.providers import default_providers
@@ -45,8 +45,6 @@ from convoscope_jupyter.routing import Route
 from convoscope_jupyter.store import Store, open_store
 
 _log = logging.getLogger(__name__)
-
-CONTINUE_PROMPT: Final = "Your last answer broke off. Go on exactly where it stopped, without repeating any of it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +220,7 @@ class Session:
             >>> Session("demo:fail-429, demo:echo", store=":memory:").ask("Hello").responses[0].attempts[0].outcome
             'rate_limited'
         """
-        return self._wait(self.new_turn(prompt), route, on_delta)
+        return self._wait(next_turn(self._conversation, prompt), route, on_delta)
 
     def stream(self, prompt: str, *, route: RouteLike | None = None) -> Iterator[SessionEvent]:
         """Ask, and iterate over what happens. Leaving the loop early stops the answer.
@@ -237,7 +235,7 @@ class Session:
         Raises:
             ConvoError: As `ask`; an interrupted or failed answer raises after its `TurnFinished`.
         """
-        yield from self._events(self.new_turn(prompt), route)
+        yield from self._events(next_turn(self._conversation, prompt), route)
 
     async def ask_async(
         self, prompt: str, *, route: RouteLike | None = None, on_delta: Callable[[str], object] | None = None
@@ -256,7 +254,7 @@ class Session:
             ConvoError: As `ask`.
         """
         turn: Turn | None = None
-        async with contextlib.aclosing(self._events_async(self.new_turn(prompt), route)) as events:
+        async with contextlib.aclosing(self._events_async(next_turn(self._conversation, prompt), route)) as events:
             async for event in events:
                 if isinstance(event, TextDelta) and on_delta is not None:
                     on_delta(event.text)
@@ -278,7 +276,7 @@ class Session:
         Raises:
             ConvoError: As `stream`.
         """
-        async with contextlib.aclosing(self._events_async(self.new_turn(prompt), route)) as events:
+        async with contextlib.aclosing(self._events_async(next_turn(self._conversation, prompt), route)) as events:
             async for event in events:
                 yield event
 
@@ -301,7 +299,7 @@ class Session:
         Raises:
             ConvoError: As `ask`.
         """
-        return self._wait(replace(self.new_turn(text), parent_id=turn.parent_id), None, None)
+        return self._wait(replace(next_turn(self._conversation, text), parent_id=turn.parent_id), None, None)
 
     def regenerate(self, turn: Turn, route: RouteLike | None = None) -> Turn:
         """Ask an earlier turn's prompt again. The earlier turn stays, as a sibling.
@@ -316,7 +314,7 @@ class Session:
         Raises:
             ConvoError: As `ask`.
         """
-        return self._wait(self.retry_of(turn), route, None)
+        return self._wait(retry_of(turn), route, None)
 
     def continue_(self, turn: Turn, route: RouteLike | None = None) -> Turn:
         """Go on with an answer that broke off, in a turn of its own: nothing is spliced.
@@ -331,60 +329,9 @@ class Session:
         Raises:
             ConvoError: As `ask`.
         """
-        return self._wait(self.continuation_of(turn), route, None)
+        return self._wait(continuation_of(turn), route, None)
 
     # --- for hosts -------------------------------------------------------------------------------
-
-    def new_turn(self, prompt: str, *, turn_id: str | None = None) -> Turn:
-        """A turn ready to `launch` at the end of the conversation.
-
-        Args:
-            prompt: What to ask; not empty.
-            turn_id: UUID made by the surface that asks; `None` makes one.
-
-        Returns:
-            The turn, not yet part of the conversation.
-
-        Raises:
-            InvalidPrompt: Nothing to ask.
-        """
-        path = self._conversation.path()
-        return Turn(
-            id=turn_id or new_id(),
-            parent_id=path[-1].id if path else None,
-            prompt=Message.user(checked_prompt(prompt)),
-            created_at=utc_now(),
-        )
-
-    def retry_of(self, turn: Turn, *, turn_id: str | None = None) -> Turn:
-        """A turn ready to `launch` that asks an earlier prompt again.
-
-        Args:
-            turn: The earlier turn.
-            turn_id: UUID made by the surface that asks; `None` makes one.
-
-        Returns:
-            The turn, not yet part of the conversation.
-        """
-        return Turn(id=turn_id or new_id(), parent_id=turn.parent_id, prompt=turn.prompt, created_at=utc_now())
-
-    def continuation_of(self, turn: Turn, *, turn_id: str | None = None) -> Turn:
-        """A turn ready to `launch` that goes on with an answer that broke off.
-
-        Args:
-            turn: The turn that broke off.
-            turn_id: UUID made by the surface that asks; `None` makes one.
-
-        Returns:
-            The turn, not yet part of the conversation.
-        """
-        return Turn(
-            id=turn_id or new_id(),
-            parent_id=turn.id,
-            prompt=Message.user(CONTINUE_PROMPT),
-            created_at=utc_now(),
-            continues=turn.id,
-        )
 
     def launch(
         self,
@@ -396,7 +343,7 @@ class Session:
         """Start answering a turn, without waiting.
 
         Args:
-            turn: From `new_turn`, `retry_of` or `continuation_of`.
+            turn: From `next_turn`, `retry_of` or `continuation_of`.
             route: Models for this question only.
             emit: Called with each event, on the loop thread.
 

@@ -16,6 +16,7 @@ import pytest
 
 import convoscope_jupyter as cv
 from convoscope_jupyter import _loop, errors
+from convoscope_jupyter._session_values import CONTINUE_PROMPT
 from convoscope_jupyter.messages import (
     AttemptFailed,
     AttemptStarted,
@@ -26,7 +27,7 @@ from convoscope_jupyter.messages import (
     TurnFinished,
 )
 from convoscope_jupyter.providers._base import ChatRequest, Chunk
-from convoscope_jupyter.session import CONTINUE_PROMPT, Notice, Session, TurnProgress
+from convoscope_jupyter.session import Notice, Session, TurnProgress
 from tests.support.scripted import OK, STOP, Scripted, Step
 
 
@@ -401,12 +402,13 @@ def test_a_kernel_that_exits_in_the_middle_leaves_an_answer_to_continue(store_pa
     script = textwrap.dedent(
         f"""
         import threading
+        from convoscope_jupyter._session_values import next_turn
         from convoscope_jupyter.messages import TextDelta
         from convoscope_jupyter.session import Session, TurnProgress
         session = Session("demo:slow", store={store_path!r})
         enough = threading.Event()
         session.observe(lambda n: isinstance(n, TurnProgress) and isinstance(n.event, TextDelta) and enough.set())
-        session.launch(session.new_turn("Hi"))
+        session.launch(next_turn(session.conversation, "Hi"))
         enough.wait()
         print(session.conversation.id, flush=True)
         """

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from convoscope_jupyter import _loop, protocol
 from convoscope_jupyter._running_turn import RunningTurn, TurnBegun
+from convoscope_jupyter._session_values import continuation_of, next_turn, retry_of
 from convoscope_jupyter.errors import ConversationNotFound, ConvoError, MalformedCommand, StoreError
 from convoscope_jupyter.hosts import _wire
 from convoscope_jupyter.messages import (
@@ -97,13 +98,13 @@ class Dispatcher:
                 await self._greet(command)
             case protocol.Submit(turn_id=turn_id, text=text):
                 if not self._knows(turn_id):
-                    await self._launch(session.new_turn(text, turn_id=turn_id), None)
+                    await self._launch(next_turn(session.conversation, text, turn_id=turn_id), None)
             case protocol.Retry(turn_id=turn_id, source_turn_id=source, route=route):
                 if not self._knows(turn_id):
-                    await self._launch(session.retry_of(self._turn(source), turn_id=turn_id), route)
+                    await self._launch(retry_of(self._turn(source), turn_id=turn_id), route)
             case protocol.Continue(turn_id=turn_id, source_turn_id=source, route=route):
                 if not self._knows(turn_id):
-                    await self._launch(session.continuation_of(self._turn(source), turn_id=turn_id), route)
+                    await self._launch(continuation_of(self._turn(source), turn_id=turn_id), route)
             case protocol.Cancel():
                 session.cancel()
             case protocol.Configure():
