@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
@@ -31,8 +30,6 @@ from convoscope_jupyter.messages import (
 from convoscope_jupyter.providers._base import ChatRequest, Provider
 from convoscope_jupyter.routing import Route, RouteEnded
 from convoscope_jupyter.store import Partial
-
-_log = logging.getLogger(__name__)
 
 PARTIAL_EVERY_S = 0.5
 PARTIAL_EVERY_CHARACTERS = 400
@@ -115,7 +112,7 @@ class RunningTurn:
             StoreError: The words could not be saved; nothing was sent.
         """
         partial = await self._keeper.begin(self.conversation, self.turn)
-        side_file = _SideFile(self.turn.id, partial)
+        side_file = _SideFile(partial)
         yield TurnBegun(turn=self.turn)
         status: ResponseStatus = "cancelled"
         finish_reason: FinishReason | None = None
@@ -167,8 +164,7 @@ class RunningTurn:
 class _SideFile:
     """Appends to the partial every half second or 400 characters, whichever comes first."""
 
-    def __init__(self, turn_id: str, partial: Partial) -> None:
-        self._turn_id = turn_id
+    def __init__(self, partial: Partial) -> None:
         self._partial = partial
         self._text: list[str] = []
         self._reasoning: list[str] = []
@@ -189,11 +185,7 @@ class _SideFile:
             self._timer.cancel()
             self._timer = None
         if self._characters:
-            try:
-                self._partial.append(0, text="".join(self._text), reasoning="".join(self._reasoning))
-            except OSError as error:
-                # The answer goes on: it is saved whole at its end, or told as not saved then.
-                _log.warning("side file of turn %s not written (%s)", self._turn_id, type(error).__name__)
+            self._partial.append(0, text="".join(self._text), reasoning="".join(self._reasoning))
             self._text.clear()
             self._reasoning.clear()
             self._characters = 0

@@ -13,6 +13,7 @@ None of the OpenAI and Anthropic recordings is out of scope. Gemini's are, until
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -24,6 +25,7 @@ from typing import Any
 
 import pytest
 
+import convoscope_jupyter as cv
 from convoscope_jupyter.messages import Message, Usage
 from convoscope_jupyter.providers import ChatRequest, OpenAICompatible
 from convoscope_jupyter.providers._anthropic_messages import MessagesDecoder
@@ -212,3 +214,21 @@ async def test_a_recorded_error_replayed_over_the_network_is_told_by_its_kind(re
     answer = await read(provider.stream(request))
 
     assert EXPECTED_ERRORS[case["id"]] == answer.error_kind
+
+
+@pytest.mark.parametrize("case", cases("openai-chat", "openai-responses", kinds=("sse", "json")))
+def test_a_recording_asked_through_the_public_api_is_the_stored_answer(replay: str, case: Case, tmp_path: Path) -> None:
+    provider, _ = through_the_adapter(replay, case, "chunk=rand")
+    session = cv.Session("replay:any", providers={"replay": provider}, store=tmp_path / "store.sqlite3")
+    with contextlib.suppress(cv.RouteExhausted):
+        session.ask("hi")
+    stored = cv.open_store(tmp_path / "store.sqlite3").get(session.conversation.id)
+    assert stored is not None
+    response = stored.turns[0].responses[0]
+
+    assert case["expect"]["text"] == response.text
+    assert case["expect"]["reasoning"] == response.message.reasoning
+    assert EXPECTED_ERRORS.get(case["id"]) == response.attempts[0].error_kind
+    assert expected_finish(case) == response.finish_reason
+    assert (expected_usage(case) if response.finish_reason else Usage()) == response.usage
+    assert case["expect"]["model"] == response.attempts[0].response_model
