@@ -46,6 +46,8 @@ class Chat(anywidget.AnyWidget):
     conversation_id = traitlets.Unicode(read_only=True).tag(sync=True)
     protocol_version = traitlets.Int(protocol.PROTOCOL_VERSION, read_only=True).tag(sync=True)
 
+    _dispatcher: Dispatcher | None = None
+
     def __init__(
         self,
         session_or_route: Session | RouteLike | None = None,
@@ -75,15 +77,17 @@ class Chat(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Remove the chat from the page. The conversation stays in the store."""
-        self._dispatcher.close()
-        self._stop_observing()
+        if self._dispatcher is not None:  # ipywidgets closes what could not be made, too
+            self._dispatcher.close()
+            self._stop_observing()
         super().close()
 
     def _send_event(self, event: dict[str, object]) -> None:
         self.send(event)  # pyright: ignore[reportUnknownMemberType]  # ipywidgets ships no types
 
     def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
-        self._dispatcher.handle(content)
+        if self._dispatcher is not None:
+            self._dispatcher.handle(content)
 
     def _follow(self, notice: Notice) -> None:
         if isinstance(notice, ConversationOpened):
