@@ -1,0 +1,423 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type Chat, createChat } from "../../src/core/chat";
+import { mount } from "../../src/core/mount";
+import { attempt, type FakeKernel, fakeKernel, response, SNAPSHOT, turn } from "../../src/dev/kernel";
+import { STATES } from "../../src/dev/states";
+
+let kernel: FakeKernel;
+let chat: Chat;
+let place: HTMLElement;
+let unmount: () => void;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  kernel = fakeKernel();
+  chat = createChat({ transport: kernel, storage: null });
+  place = document.createElement("div");
+  document.body.append(place);
+  unmount = mount(chat, place);
+});
+afterEach(() => {
+  unmount();
+  chat.dispose();
+  place.remove();
+  vi.useRealTimers();
+});
+
+/** Lets Preact draw, and frames and timers pass. */
+async function drawn(ms = 50): Promise<void> {
+  await vi.advanceTimersByTimeAsync(ms);
+}
+
+function root(at: HTMLElement = place): ShadowRoot {
+  const shadow = at.querySelector(".convoscope")?.shadowRoot;
+  if (!shadow) throw new Error("not mounted");
+  return shadow;
+}
+
+function $<T extends HTMLElement>(selector: string, at: HTMLElement = place): T {
+  const found = root(at).querySelector<T>(selector);
+  if (!found) throw new Error(`no ${selector}`);
+  return found;
+}
+
+function button(name: string): HTMLButtonElement {
+  const found = [...root().querySelectorAll("button")].find(
+    (each) => each.getAttribute("aria-label") === name || each.textContent?.trim() === name,
+  );
+  if (!found) throw new Error(`no button ${name}`);
+  return found;
+}
+
+const text = () => root().querySelector(".app")?.textContent ?? "";
+const box = () => $<HTMLTextAreaElement>(".composer textarea");
+
+function type(value: string): void {
+  box().value = value;
+  box().dispatchEvent(new window.Event("input", { bubbles: true }) as unknown as Event);
+}
+
+function press(node: HTMLElement, key: string, init: KeyboardEventInit = {}): KeyboardEvent {
+  const event = new window.KeyboardEvent("keydown", {
+    key,
+    bubbles: true,
+    cancelable: true,
+    composed: true,
+    ...init,
+  } as never);
+  node.dispatchEvent(event as unknown as Event);
+  return event as unknown as KeyboardEvent;
+}
+
+const last = () => kernel.commands.at(-1);
+
+describe("every state", () => {
+  test.each(Object.entries(STATES))("%s is drawn, and every control has a name", async (_, play) => {
+    play(kernel);
+    await drawn(500);
+    for (const each of root().querySelectorAll("button, input, textarea")) {
+      const label = each.id && root().querySelector(`label[for="${each.id}"]`);
+      const name = each.getAttribute("aria-label") ?? (label ? label.textContent : each.textContent);
+      expect(name?.trim(), each.outerHTML).not.toBe("");
+    }
+    expect(root().querySelectorAll("svg:not([aria-hidden=true])").length).toBe(0);
+  });
+});
+
+describe("the question box", () => {
+  beforeEach(async () => {
+    kernel.snapshot();
+    await drawn();
+  });
+
+  test("Enter sends, empties the box and shows the question at once", async () => {
+    type("Why?");
+    expect(press(box(), "Enter").defaultPrevented).toBe(true);
+    await drawn();
+    expect(last()).toMatchObject({ type: "submit", text: "Why?" });
+    expect([box().value, $(".bubble").textContent]).toEqual(["", "Why?"]);
+    expect(button("Stop")).toBeTruthy();
+  });
+
+  test.each([
+    ["Shift+Enter", { shiftKey: true }],
+    ["Enter that ends a composition", { isComposing: true }],
+    ["Safari's Enter that ends a composition", { keyCode: 229 }],
+  ])("%s does not send", (_, init) => {
+    type("Why?");
+    expect(press(box(), "Enter", init).defaultPrevented).toBe(false);
+    expect(last()?.type).toBe("hello");
+  });
+
+  test("Send says why it does nothing while the box is empty", () => {
+    const send = button("Send");
+    expect([send.getAttribute("aria-disabled"), send.title]).toEqual(["true", "Type a question first."]);
+    send.click();
+    expect(last()?.type).toBe("hello");
+  });
+
+  test("while an answer runs Enter keeps the draft, and the one button stops", async () => {
+    type("one");
+    press(box(), "Enter");
+    await drawn();
+    type("two");
+    press(box(), "Enter");
+    await drawn();
+    expect(box().value).toBe("two");
+    button("Stop").click();
+    await drawn();
+    expect(last()).toEqual({ type: "cancel" });
+    expect(button("Stopping").getAttribute("aria-disabled")).toBe("true");
+  });
+
+  test("Esc stops", async () => {
+    type("one");
+    press(box(), "Enter");
+    await drawn();
+    press(box(), "Escape");
+    expect(last()).toEqual({ type: "cancel" });
+  });
+
+  test("ArrowUp in an empty box recalls, further up and down again", async () => {
+    kernel.snapshot({ turns: [turn("1", "first", [response("x")]), turn("2", "second", [response("y")])] });
+    await drawn();
+    const recalled = [];
+    for (const key of ["ArrowUp", "ArrowUp", "ArrowUp", "ArrowDown", "ArrowDown"]) {
+      press(box(), key);
+      await drawn();
+      recalled.push(box().value);
+    }
+    expect(recalled).toEqual(["second", "first", "first", "second", ""]);
+    type("mine");
+    expect(press(box(), "ArrowUp").defaultPrevented).toBe(false);
+  });
+
+  test("a refused question comes back with the reason", async () => {
+    type("Why?");
+    press(box(), "Enter");
+    const asked = last();
+    const turn_id = asked?.type === "submit" ? asked.turn_id : "";
+    kernel.say({ type: "rejected", command: "submit", turn_id, message: "Too long. Shorten it." });
+    await drawn();
+    expect([box().value, $(".notice").textContent, root().querySelector(".bubble")]).toEqual([
+      "Why?",
+      "Too long. Shorten it.",
+      null,
+    ]);
+  });
+
+  test("no key press leaves the chat", () => {
+    const heard = vi.fn();
+    document.addEventListener("keydown", heard);
+    press(box(), "Enter", { ctrlKey: true });
+    press(box(), "d");
+    document.removeEventListener("keydown", heard);
+    expect(heard).not.toHaveBeenCalled();
+    expect(place.querySelector<HTMLElement>(".convoscope")?.dataset["lmSuppressShortcuts"]).toBe("true");
+  });
+});
+
+describe("an answer", () => {
+  async function begin(): Promise<void> {
+    kernel.snapshot();
+    kernel.say({ type: "turn_started", turn: turn("t-1", "Hi") });
+    kernel.say({ type: "attempt_begun", turn_id: "t-1", index: 0, model: { provider: "demo", name: "slow" } });
+    await drawn();
+  }
+
+  test("that does not begin shows who is asked, and the time from the third second on", async () => {
+    await begin();
+    expect($(".live-line").textContent).toBe("Asking demo:slow");
+    await drawn(3_600);
+    expect($(".live-line").textContent).toBe("Asking demo:slow · 3 s");
+  });
+
+  test("grows outside of the live announcements, with one sentence of status instead", async () => {
+    await begin();
+    kernel.say({ type: "delta", turn_id: "t-1", text_offset: 0, text: "Hel", reasoning_offset: 0, reasoning: "" });
+    await drawn();
+    expect($(".answer").getAttribute("aria-live")).toBe("off");
+    expect($(".answer .markdown").textContent).toBe("Hel");
+    expect($('[role="status"]').textContent).toBe("The answer is being written.");
+    expect($('[role="log"]').getAttribute("aria-label")).toBe("Conversation");
+  });
+
+  test("keeps the nodes of its finished blocks when it ends", async () => {
+    await begin();
+    kernel.say({
+      type: "delta",
+      turn_id: "t-1",
+      text_offset: 0,
+      text: "one\n\ntwo",
+      reasoning_offset: 0,
+      reasoning: "",
+    });
+    await drawn();
+    const first = $(".markdown p");
+    kernel.say({
+      type: "turn_ended",
+      turn: turn("t-1", "Hi", [response("", { attempts: [attempt("demo:slow", { cost_usd: null })] })]),
+      text_length: 8,
+      text_crc32: 0x65ccfca5,
+      reasoning_length: 0,
+    });
+    await drawn();
+    expect($(".markdown p")).toBe(first);
+    expect($(".receipt-line").textContent?.trim()).toBe("demo:slow · 2.1 s · 412 tokens");
+  });
+
+  test("that came after a failure says so, and opens every attempt", async () => {
+    STATES["answered"]?.(kernel);
+    await drawn();
+    expect($(".receipt-line").textContent).toContain("after openai:gpt-5-mini rate limited");
+    $(".receipt-line").click();
+    await drawn();
+    expect($(".receipt-line").getAttribute("aria-expanded")).toBe("true");
+    expect([...root().querySelectorAll(".attempts li code")].map((each) => each.textContent)).toEqual([
+      "openai:gpt-5-mini",
+      "google:gemini-2.5-flash",
+    ]);
+  });
+
+  test("that broke off offers to go on and to retry", async () => {
+    STATES["interrupted"]?.(kernel);
+    await drawn();
+    expect($(".problem").textContent).toContain("Broke off. The connection closed");
+    button("Continue").click();
+    await drawn();
+    expect(last()).toMatchObject({ type: "continue", source_turn_id: "t-2", route: null });
+    expect(text()).toContain("Continues the answer above");
+  });
+
+  test("that failed says one line per attempt with its remedy, and can be asked of another model", async () => {
+    STATES["failed"]?.(kernel);
+    await drawn();
+    const lines = [...root().querySelectorAll(".failures li")].map((each) => each.textContent);
+    expect(lines.length).toBe(2);
+    expect(lines[1]).toContain("Set ANTHROPIC_API_KEY and press Retry.");
+    button("Retry with another model").click();
+    await drawn();
+    [...root().querySelectorAll<HTMLElement>('[aria-label="Retry with"] .model')]
+      .find((each) => each.textContent === "echo")
+      ?.click();
+    expect(last()).toMatchObject({ type: "retry", source_turn_id: "t-2", route: "demo:echo" });
+  });
+
+  test("can only be asked again when it is the newest", async () => {
+    STATES["answered"]?.(kernel);
+    await drawn();
+    expect(root().querySelectorAll('[aria-label="Retry"]').length).toBe(1);
+  });
+});
+
+describe("models and settings", () => {
+  beforeEach(async () => {
+    kernel.snapshot();
+    await drawn();
+    $(".route").click();
+    await drawn();
+  });
+
+  test("each provider has its status in words, and what makes it ready", () => {
+    const providers = [...root().querySelectorAll(".provider")].map((each) => each.textContent);
+    expect(providers[0]).toContain("built in, offline, not a model");
+    expect(providers[1]).toContain("ready, key from OPENAI_API_KEY");
+    expect(providers[2]).toContain("not readySet ANTHROPIC_API_KEY");
+  });
+
+  test("a model is chosen, or added as fallback", async () => {
+    button("Add demo:echo as fallback").click();
+    expect(last()).toEqual({ type: "configure", route: "openai:gpt-5-mini, demo:tour, demo:echo" });
+    const { conversation, settings, providers, store } = SNAPSHOT;
+    const changed = { ...settings, route: "openai:gpt-5-mini, demo:tour, demo:echo" };
+    kernel.say({ type: "status_changed", conversation, settings: changed, providers, store });
+    await drawn();
+    expect(root().querySelector(".popover")).toBeNull();
+    expect($(".route").textContent).toBe("openai:gpt-5-mini, then demo:tour, then demo:echo");
+  });
+
+  test("a typed route that is refused stays, with the reason beside it", async () => {
+    const input = $<HTMLInputElement>(".route-form input");
+    input.value = "hal:9000";
+    input.dispatchEvent(new window.Event("input", { bubbles: true }) as unknown as Event);
+    await drawn();
+    button("Use").click();
+    await drawn();
+    expect(last()).toEqual({ type: "configure", route: "hal:9000" });
+    kernel.say({ type: "rejected", command: "configure", turn_id: null, message: "There is no provider 'hal'." });
+    await drawn();
+    expect($(".route-form .refusal").textContent).toBe("There is no provider 'hal'.");
+    expect($<HTMLInputElement>(".route-form input").value).toBe("hal:9000");
+  });
+
+  test("Esc closes the panel and gives the focus back", async () => {
+    press($(".popover"), "Escape");
+    await drawn();
+    expect(root().querySelector(".popover")).toBeNull();
+    expect(root().activeElement).toBe($(".route"));
+    expect(last()?.type).toBe("hello");
+  });
+
+  test("settings are sent as values, an empty field as none", async () => {
+    button("Menu").click();
+    await drawn();
+    button("Settings…").click();
+    await drawn();
+    const [system, temperature, tokens] = [...root().querySelectorAll<HTMLInputElement>(".settings .field")];
+    const fill = (field: HTMLInputElement | undefined, value: string) => {
+      if (!field) throw new Error("no field");
+      field.value = value;
+      field.dispatchEvent(new window.Event("input", { bubbles: true }) as unknown as Event);
+    };
+    fill(system, "Be brief.");
+    fill(temperature, "3");
+    await drawn();
+    button("Save").click();
+    await drawn();
+    expect($(".settings .refusal").textContent).toContain("0 to 2");
+    fill(temperature, "0,5");
+    fill(tokens, "");
+    await drawn();
+    button("Save").click();
+    expect(last()).toEqual({ type: "configure", system: "Be brief.", temperature: 0.5, max_output_tokens: null });
+  });
+});
+
+describe("around the conversation", () => {
+  test("a fresh chat offers starters, what is ready, and the last conversation in one click", async () => {
+    STATES["empty"]?.(kernel);
+    await drawn();
+    expect(text()).toContain("Continue Fitting the decay curve, yesterday · 12 questions");
+    expect(root().querySelectorAll(".starters button").length).toBe(3);
+    $(".starters button").click();
+    await drawn();
+    expect([box().value.startsWith("Explain this error"), last()?.type]).toEqual([true, "hello"]);
+    $(".resume").click();
+    expect(last()).toEqual({ type: "open_conversation", conversation_id: "c-0" });
+  });
+
+  test("the title is changed by Enter and left by Esc", async () => {
+    STATES["answered"]?.(kernel);
+    await drawn();
+    $(".title").click();
+    await drawn();
+    $<HTMLInputElement>(".title-input").value = "Other";
+    press($(".title-input"), "Escape");
+    await drawn();
+    expect(last()?.type).toBe("hello");
+    $(".title").click();
+    await drawn();
+    $<HTMLInputElement>(".title-input").value = "Other";
+    press($(".title-input"), "Enter");
+    expect(last()).toEqual({ type: "rename", title: "Other" });
+  });
+
+  test("when nothing comes the chat says what it waits for and what to do", async () => {
+    await drawn(3_000);
+    expect($(".banner").textContent).toContain("If a cell is running, the chat goes on when it ends");
+  });
+
+  test("without its kernel the conversation can be read and nothing can be asked", async () => {
+    STATES["kernel gone"]?.(kernel);
+    await drawn();
+    expect($(".banner").textContent).toContain("run the cell again");
+    expect(box().disabled).toBe(true);
+    expect(text()).toContain("absolute_sigma=True");
+    expect(root().querySelector('[aria-label="Retry"]')).toBeNull();
+  });
+
+  test("what is not saved is said with what to do", async () => {
+    STATES["not saved"]?.(kernel);
+    await drawn();
+    expect($(".banner").textContent).toBe(
+      "Not saved. The disk is full. Free some space; the chat saves again by itself.",
+    );
+  });
+
+  test("a second view shows the same, with the same draft, and closing one leaves the other", async () => {
+    const second = document.createElement("div");
+    document.body.append(second);
+    const close = mount(chat, second);
+    STATES["answered"]?.(kernel);
+    type("half a thought");
+    await drawn();
+    expect($<HTMLTextAreaElement>(".composer textarea", second).value).toBe("half a thought");
+    expect($(".transcript", second).textContent).toBe($(".transcript").textContent);
+    close();
+    type("more");
+    await drawn();
+    expect([second.childElementCount, box().value]).toEqual([0, "more"]);
+    second.remove();
+  });
+
+  test("the colour scheme follows Jupyter's theme", async () => {
+    const host = place.querySelector<HTMLElement>(".convoscope");
+    document.body.dataset["jpThemeLight"] = "false";
+    await drawn();
+    expect(host?.style.colorScheme).toBe("dark");
+    document.body.dataset["jpThemeLight"] = "true";
+    await drawn();
+    expect(host?.style.colorScheme).toBe("light");
+    delete document.body.dataset["jpThemeLight"];
+  });
+});

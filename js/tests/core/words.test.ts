@@ -1,0 +1,155 @@
+import { describe, expect, test } from "vitest";
+import {
+  asMarkdown,
+  attemptDetails,
+  canGoOn,
+  count,
+  dayWords,
+  dollars,
+  problemOf,
+  receiptParts,
+  routeModels,
+  seconds,
+  sentence,
+  storeWords,
+} from "../../src/core/words";
+import { attempt, PROVIDERS, RATE_LIMITED, response, turn } from "../../src/dev/kernel";
+
+const UNKNOWN = { input_tokens: null, output_tokens: null, cached_input_tokens: null, reasoning_tokens: null };
+
+describe("the receipt", () => {
+  const line = (attempts: ReturnType<typeof attempt>[], change = {}) =>
+    receiptParts(response("text", { attempts, ...change }), PROVIDERS).join(" · ");
+
+  test.each([
+    ["who answered, how long, how much", [attempt("openai:m")], "openai:m · 2.1 s · 412 tokens · $0.0003"],
+    [
+      "whom before",
+      [RATE_LIMITED, attempt("openai:m")],
+      "openai:m · after openai:gpt-5-mini rate limited · 2.1 s · 412 tokens · $0.0003",
+    ],
+    [
+      "many before",
+      [RATE_LIMITED, RATE_LIMITED, RATE_LIMITED, attempt("a:m")],
+      "a:m · after 3 that failed · 2.1 s · 412 tokens · $0.0003",
+    ],
+    ["an unknown price", [attempt("a:m", { cost_usd: null })], "a:m · 2.1 s · 412 tokens · cost unknown"],
+    ["unknown usage says nothing", [attempt("a:m", { cost_usd: null, usage: UNKNOWN })], "a:m · 2.1 s"],
+    [
+      "offline costs nothing and says nothing",
+      [attempt("demo:tour", { cost_usd: null })],
+      "demo:tour · 2.1 s · 412 tokens",
+    ],
+  ])("%s", (_, attempts, expected) => {
+    expect(line(attempts)).toBe(expected);
+  });
+
+  test("of an answer cut by its limit says so", () => {
+    expect(line([attempt("a:m")], { finish_reason: "length" })).toContain("cut at its limit");
+  });
+
+  test("is empty when nobody answered", () => {
+    expect(receiptParts(response("", { status: "failed", attempts: [RATE_LIMITED] }), PROVIDERS)).toEqual([]);
+  });
+
+  test("opened, gives every figure that is known and no other", () => {
+    expect(attemptDetails(RATE_LIMITED)).toEqual(["rate limited (429), asks to wait 20 s", "0.3 s"]);
+    expect(attemptDetails(attempt("a:m", { usage: UNKNOWN, cost_usd: null, time_to_first_chunk_s: null }))).toEqual([
+      "answered",
+      "2.1 s",
+    ]);
+    expect(
+      attemptDetails(
+        attempt("a:m", {
+          usage: { input_tokens: 1204, cached_input_tokens: 1000, output_tokens: 412, reasoning_tokens: 300 },
+          response_model: "m-001",
+        }),
+      ),
+    ).toEqual([
+      "answered",
+      "first text 0.4 s",
+      "2.1 s in all",
+      "1,204 tokens read (1,000 cached)",
+      "412 written (300 thinking)",
+      "$0.0003 by genai-prices 2026-11",
+      "as m-001",
+    ]);
+  });
+});
+
+test.each([
+  ["0.000301", "$0.0003"],
+  ["0.0000001", "under $0.0001"],
+  ["0.0123", "$0.012"],
+  ["1.2", "$1.20"],
+  ["0", "$0"],
+  ["nonsense", null],
+])("%s dollars are written %s", (decimal, words) => {
+  expect(dollars(decimal)).toBe(words);
+});
+
+test.each([
+  [0.01, "under 0.1 s"],
+  [2.13, "2.1 s"],
+  [75, "1 min 15 s"],
+])("%d seconds are written %s", (value, words) => {
+  expect(seconds(value)).toBe(words);
+});
+
+test("a noun follows its number", () => {
+  expect([count(1, "token"), count(1204, "token")]).toEqual(["1 token", "1,204 tokens"]);
+});
+
+test.each([
+  ["2026-11-22T00:10:00", "today"],
+  ["2026-11-21T23:50:00", "yesterday"],
+  ["2026-11-18T12:00:00", "Wednesday"],
+  ["2026-05-03T12:00:00", "3 May"],
+  ["2024-05-03T12:00:00", "3 May 2024"],
+  ["nonsense", ""],
+])("%s is %s on 22 November 2026", (iso, words) => {
+  expect(dayWords(iso, new Date("2026-11-22T12:00:00"))).toBe(words);
+});
+
+test.each([
+  ["there is nothing to ask: write a question first.", "There is nothing to ask: write a question first."],
+  ["openai:m is unknown.", "openai:m is unknown."],
+  ["'hal' is no provider.", "'hal' is no provider."],
+])("%s is said as %s", (message, words) => {
+  expect(sentence(message)).toBe(words);
+});
+
+test.each([
+  [{ saved: true, place: "/a/b.sqlite", problem: null }, "Kept in /a/b.sqlite"],
+  [{ saved: true, place: ":memory:", problem: null }, "Kept in memory, as long as the kernel runs"],
+  [{ saved: false, place: "/a/b.sqlite", problem: "x" }, "Not kept in /a/b.sqlite"],
+])("%j: %s", (store, words) => {
+  expect(storeWords(store)).toBe(words);
+});
+
+test("a route is read as it is written", () => {
+  expect(routeModels(" openai:a ,demo:b, ")).toEqual(["openai:a", "demo:b"]);
+});
+
+test.each([
+  ["complete", "stop", "text", null, false],
+  ["complete", "length", "text", "limit", true],
+  ["interrupted", null, "text", "Continue", true],
+  ["cancelled", null, "text", "stopped", true],
+  ["cancelled", null, "", "stopped", false],
+  ["failed", "error", "", "No model", false],
+] as const)("%s, %s, %j: the problem and whether one can go on", (status, finish_reason, text, problem, goesOn) => {
+  const answer = response(text, { status, finish_reason });
+  if (problem === null) expect(problemOf(answer)).toBeNull();
+  else expect(problemOf(answer)).toContain(problem);
+  expect(canGoOn(answer)).toBe(goesOn);
+});
+
+test("a copied conversation is markdown with who said what", () => {
+  expect(
+    asMarkdown("Title", [
+      turn("1", "Hi", [response("Hello")]),
+      turn("2", "go on", [response("!")], { continues: "1" }),
+    ]),
+  ).toBe("# Title\n\n**You**\n\nHi\n\n**openai:gpt-5-mini**\n\nHello\n\n---\n\n**openai:gpt-5-mini**\n\n!\n");
+});
