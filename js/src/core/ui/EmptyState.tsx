@@ -1,0 +1,66 @@
+import type { JSX } from "preact";
+import type { Chat } from "../chat";
+import type { State } from "../store";
+import { count, dayWords, providerStatus, statusWords } from "../words";
+import { Icon, Mark } from "./icons";
+
+/** Each begins a question; the user ends it. */
+const STARTERS = [
+  { name: "Explain an error", hint: "paste the traceback", text: "Explain this error and how to fix it:\n\n" },
+  { name: "Draw a plot", hint: "say what to compare", text: "Write matplotlib code that plots " },
+  {
+    name: "Check a function",
+    hint: "find bugs and edge cases",
+    text: "Find bugs and edge cases in this function:\n\n",
+  },
+];
+
+export function EmptyState({ chat, state }: { readonly chat: Chat; readonly state: State }): JSX.Element {
+  const { resumable, providers } = state;
+  return (
+    <div class="empty">
+      {resumable && (
+        <button type="button" class="resume" onClick={() => chat.openConversation(resumable.id)}>
+          <Icon name="clock" />
+          <span>
+            Continue <strong>{resumable.title || "the last chat"}</strong>, {dayWords(resumable.updated_at)}
+            <span class="muted"> · {count(resumable.turn_count, "question")}</span>
+          </span>
+        </button>
+      )}
+      <ul class="starters">
+        {STARTERS.map((starter) => (
+          <li key={starter.name}>
+            <button type="button" onClick={(event) => start(chat, starter.text, event.currentTarget)}>
+              <span>{starter.name}</span>
+              <span class="muted">{starter.hint}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      <ul class="readiness" aria-label="Providers">
+        {providers.map((provider) => (
+          <li key={provider.name}>
+            <Mark shape={providerStatus(provider)} />
+            <span class="provider-name">{provider.name}</span>
+            <span class="muted">
+              {provider.ready ? statusWords(provider) : (provider.remedy ?? statusWords(provider))}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** Puts the beginning into the question box and the cursor behind it. */
+function start(chat: Chat, text: string, button: HTMLElement): void {
+  chat.setDraft(text);
+  const root = button.getRootNode();
+  if (!(root instanceof ShadowRoot)) return;
+  const box = root.querySelector<HTMLTextAreaElement>(".composer textarea");
+  requestAnimationFrame(() => {
+    box?.focus();
+    box?.setSelectionRange(text.length, text.length);
+  });
+}

@@ -1,0 +1,260 @@
+import type { ComponentChildren, JSX } from "preact";
+import { useMemo, useRef, useState } from "preact/hooks";
+import type { Chat } from "../chat";
+import type { Message, ProviderInfo, Response, Turn } from "../protocol";
+import type { Pending, Running } from "../store";
+import { chosenOf, modelName, reasoningOf, textOf } from "../turns";
+import { attemptInShort, canGoOn, kindWords, problemOf, seconds } from "../words";
+import { useElapsed } from "./hooks";
+import { Icon, Mark, type MarkShape } from "./icons";
+import { Markdown } from "./Markdown";
+import { ModelList } from "./ModelList";
+import { Popover } from "./Popover";
+import { Receipt } from "./Receipt";
+
+interface TurnProps {
+  readonly chat: Chat;
+  readonly turn: Turn;
+  readonly live: Running | null;
+  /** Only the newest turn can be asked again or gone on with. */
+  readonly last: boolean;
+  readonly providers: readonly ProviderInfo[];
+  readonly usable: boolean;
+}
+
+/** Drawn again only when something of it has changed: a delta touches one turn. */
+export function TurnView({ chat, turn, live, last, providers, usable }: TurnProps): JSX.Element {
+  return useMemo(
+    () => (
+      <article class="turn">
+        {turn.continues === null ? <UserBubble message={turn.prompt} /> : <Continued />}
+        <Answer chat={chat} turn={turn} live={live} last={last} providers={providers} usable={usable} />
+      </article>
+    ),
+    [chat, turn, live, last, providers, usable],
+  );
+}
+
+/** Asked, and not yet heard of by the kernel. */
+export function PendingView({
+  pending,
+  waiting,
+}: {
+  readonly pending: Pending;
+  readonly waiting: boolean;
+}): JSX.Element {
+  const message: Message = { role: "user", parts: [{ type: "text", text: pending.text }] };
+  return (
+    <article class="turn">
+      {pending.command.type === "continue" ? <Continued /> : <UserBubble message={message} />}
+      <div class="answer">
+        <LiveLine since_ms={pending.asked_ms}>{waiting ? "Waiting for the kernel" : "Sending"}</LiveLine>
+      </div>
+    </article>
+  );
+}
+
+function UserBubble({ message }: { readonly message: Message }): JSX.Element {
+  return (
+    <div class="mine">
+      <h3 class="unseen">You</h3>
+      <div class="bubble">
+        {message.parts.map((part) =>
+          part.type === "image" ? (
+            <img alt="Attached" src={`data:${part.media_type};base64,${part.data_base64}`} />
+          ) : (
+            part.text
+          ),
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Continued(): JSX.Element {
+  return (
+    <p class="continued">
+      <span>Continues the answer above</span>
+    </p>
+  );
+}
+
+function Answer({ chat, turn, live, last, providers, usable }: TurnProps): JSX.Element {
+  const response = chosenOf(turn);
+  const text = live ? live.text : response ? textOf(response.message) : "";
+  const reasoning = live ? live.reasoning : response ? reasoningOf(response.message) : "";
+  return (
+    <div
+      class={live && !live.stopping ? "answer live" : "answer"}
+      aria-live={live ? "off" : undefined}
+      aria-busy={live !== null}
+    >
+      <h3 class="unseen">Answer</h3>
+      {reasoning && <Reasoning text={reasoning} thinking={live !== null && text === ""} />}
+      {text && <Markdown key="text" text={text} done={live === null} />}
+      {live ? (
+        <Writing live={live} />
+      ) : (
+        <Ending chat={chat} turn={turn} response={response} last={last && usable} providers={providers} />
+      )}
+    </div>
+  );
+}
+
+function Reasoning({ text, thinking }: { readonly text: string; readonly thinking: boolean }): JSX.Element {
+  return (
+    <details class="reasoning">
+      <summary>
+        <Icon name="down" />
+        {thinking ? "Thinking…" : "Reasoning"}
+      </summary>
+      <div class="reasoning-text">{text}</div>
+    </details>
+  );
+}
+
+/** Where the receipt will be: whom is asked, after whom, and for how long already. */
+function Writing({ live }: { readonly live: Running }): JSX.Element {
+  const failed = live.attempts.map(attemptInShort).join(", ");
+  const model = live.model ? modelName(live.model) : "";
+  const doing = live.text ? model || "Answering" : model ? `Asking ${model}` : "Sending";
+  const words = live.stopping ? "Stopping" : doing;
+  return <LiveLine since_ms={live.started_ms}>{failed ? `${words} · after ${failed}` : words}</LiveLine>;
+}
+
+/** Counts the seconds from the third one on. */
+function LiveLine({
+  since_ms,
+  children,
+}: {
+  readonly since_ms: number;
+  readonly children: ComponentChildren;
+}): JSX.Element {
+  const elapsed = useElapsed(since_ms);
+  return (
+    <p class="live-line">
+      <Mark shape="waiting" />
+      <span>
+        {children}
+        {elapsed >= 3 && ` · ${elapsed} s`}
+      </span>
+    </p>
+  );
+}
+
+interface EndingProps {
+  readonly chat: Chat;
+  readonly turn: Turn;
+  readonly response: Response | null;
+  readonly last: boolean;
+  readonly providers: readonly ProviderInfo[];
+}
+
+/** What is under an answer that has come to its end: what went wrong, what to do about it, and the receipt. */
+function Ending({ chat, turn, response, last, providers }: EndingProps): JSX.Element {
+  const problem = response ? problemOf(response) : "No answer was kept. Press Retry to ask again.";
+  const status = response?.status ?? "failed";
+  const canContinue = last && response !== null && canGoOn(response);
+  // Where retrying is the remedy it has words; elsewhere it is one more possibility.
+  const remedy = problem !== null && (status === "failed" || status === "interrupted");
+  const retries = last && <RetryButtons chat={chat} turn={turn} providers={providers} prominent={remedy} />;
+  return (
+    <>
+      {problem && (
+        <div class={`problem ${status}`}>
+          <p>
+            <Mark shape={PROBLEM_SHAPE[status]} />
+            {status === "interrupted" && <strong>Broke off. </strong>}
+            {problem}
+          </p>
+          {status === "failed" && response && <Failures response={response} />}
+          {(canContinue || (remedy && last)) && (
+            <div class="problem-actions">
+              {canContinue && (
+                <button type="button" class="button" onClick={() => chat.continueAnswer(turn)}>
+                  <Icon name="play" />
+                  Continue
+                </button>
+              )}
+              {remedy && retries}
+            </div>
+          )}
+        </div>
+      )}
+      {response && <Receipt response={response} providers={providers} actions={remedy ? null : retries} />}
+    </>
+  );
+}
+
+const PROBLEM_SHAPE: Record<Response["status"], MarkShape> = {
+  complete: "partial",
+  interrupted: "partial",
+  cancelled: "stopped",
+  failed: "failed",
+};
+
+function Failures({ response }: { readonly response: Response }): JSX.Element {
+  return (
+    <ul class="failures">
+      {response.attempts.map((attempt) => (
+        <li key={attempt.started_at}>
+          <code>{modelName(attempt.model)}</code>{" "}
+          {attempt.error_message ??
+            `${attempt.error_kind ? kindWords(attempt.error_kind) : ""} after ${seconds(attempt.duration_s)}.`}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+interface RetryProps {
+  readonly chat: Chat;
+  readonly turn: Turn;
+  readonly providers: readonly ProviderInfo[];
+  /** With words where retrying is the remedy, as icons where it is one more possibility. */
+  readonly prominent: boolean;
+}
+
+function RetryButtons({ chat, turn, providers, prominent }: RetryProps): JSX.Element {
+  const [open, setOpen] = useState(false);
+  const anchor = useRef<HTMLButtonElement>(null);
+  return (
+    <>
+      <button
+        type="button"
+        class={prominent ? "button" : "icon-button"}
+        aria-label="Retry"
+        title="Ask again. This answer is kept."
+        onClick={() => chat.retry(turn)}
+      >
+        <Icon name="retry" />
+        {prominent && "Retry"}
+      </button>
+      <button
+        ref={anchor}
+        type="button"
+        class={prominent ? "button" : "icon-button"}
+        aria-label="Retry with another model"
+        title="Retry with another model"
+        aria-haspopup="dialog"
+        aria-expanded={open}
+        onClick={() => setOpen(!open)}
+      >
+        {prominent && "Retry with…"}
+        <Icon name="down" />
+      </button>
+      {open && (
+        <Popover anchor={anchor} label="Retry with" side="above" align="end" onClose={() => setOpen(false)}>
+          <ModelList
+            providers={providers}
+            chosen={[]}
+            onUse={(model) => {
+              setOpen(false);
+              chat.retry(turn, model);
+            }}
+          />
+        </Popover>
+      )}
+    </>
+  );
+}

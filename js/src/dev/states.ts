@@ -1,0 +1,164 @@
+/** Every state the chat can be in, to be looked at one by one. */
+import type { Response } from "../core/protocol";
+import { attempt, type FakeKernel, PROVIDERS, provider, RATE_LIMITED, response, SNAPSHOT, turn } from "./kernel";
+
+const ANSWER = `The covariance is infinite because the **Jacobian is rank deficient**: at least one parameter does not change the residuals, so \`curve_fit\` cannot tell how uncertain it is.
+
+Three things to try, in this order:
+
+1. Give a starting point that is near the data. With the default of all ones the exponential is flat after a few samples.
+2. Scale \`x\` so that the decay constant is of the order of 1.
+3. Drop the offset if the data end at zero.
+
+\`\`\`python
+import numpy as np
+from scipy.optimize import curve_fit
+
+def decay(x, amplitude, rate, offset):
+    return amplitude * np.exp(-rate * x) + offset
+
+popt, pcov = curve_fit(decay, x, y, p0=[y.max(), 0.1, 0])
+errors = np.sqrt(np.diag(pcov))
+\`\`\`
+
+| parameter | value | error |
+|:--|--:|--:|
+| amplitude | 2.31 | 0.04 |
+| rate | 0.098 | 0.003 |
+| offset | 0.02 | 0.01 |
+
+See the [documentation of curve_fit](https://docs.scipy.org/doc/scipy/reference/generated/scipy.optimize.curve_fit.html), and mind that \`pcov\` needs more points than parameters.`;
+
+const SHORT =
+  "Set `absolute_sigma=True`. The errors are then in the units of `y`, and no longer scaled by the residuals.";
+const titled = { ...SNAPSHOT.conversation, title: "Fitting the decay curve", turn_count: 2 };
+const QUESTION = "Why does curve_fit return inf covariance?";
+const NEXT = "And if I know the errors of y?";
+
+const fallback = response(ANSWER, {
+  attempts: [
+    RATE_LIMITED,
+    attempt("google:gemini-2.5-flash", { started_at: "2026-11-22T10:00:01Z", response_model: "gemini-2.5-flash-001" }),
+  ],
+});
+
+function conversation(last: Response, question = NEXT) {
+  return {
+    conversation: titled,
+    turns: [turn("t-1", QUESTION, [fallback]), turn("t-2", question, [last], { parent_id: "t-1" })],
+  };
+}
+
+const broken = attempt("openai:gpt-5-mini", {
+  error_kind: "interrupted",
+  error_message: "The connection closed in the middle of the answer.",
+  cost_usd: null,
+});
+
+export const STATES: Record<string, (kernel: FakeKernel) => void> = {
+  connecting: () => undefined,
+  empty: (kernel) =>
+    kernel.snapshot({
+      resumable: { id: "c-0", title: "Fitting the decay curve", updated_at: yesterday(), turn_count: 12 },
+    }),
+  "empty, demo only": (kernel) =>
+    kernel.snapshot({
+      settings: { ...SNAPSHOT.settings, route: "demo:tour" },
+      providers: PROVIDERS.map((each) =>
+        each.name === "openai"
+          ? provider("openai", { ready: false, remedy: 'Set OPENAI_API_KEY, or run cv.set_key("openai").' })
+          : each,
+      ),
+    }),
+  answered: (kernel) => kernel.snapshot(conversation(response(SHORT))),
+  "cost unknown": (kernel) =>
+    kernel.snapshot(conversation(response(SHORT, { attempts: [attempt("ollama:llama3:8b", { cost_usd: null })] }))),
+  "waiting for first text": (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    kernel.say({ type: "turn_started", turn: turn("t-3", "Plot the residuals.", [], { parent_id: "t-2" }) });
+    kernel.say({ type: "attempt_over", turn_id: "t-3", index: 0, attempt: RATE_LIMITED });
+    kernel.say({
+      type: "attempt_begun",
+      turn_id: "t-3",
+      index: 1,
+      model: { provider: "google", name: "gemini-2.5-flash" },
+    });
+  },
+  streaming: (kernel) => {
+    kernel.snapshot({ conversation: titled, turns: [] });
+    kernel.say({ type: "turn_started", turn: turn("t-1", QUESTION) });
+    kernel.say({ type: "attempt_begun", turn_id: "t-1", index: 0, model: { provider: "openai", name: "gpt-5-mini" } });
+    const reasoning = "The user fits an exponential decay. inf covariance means a singular Jacobian.";
+    kernel.say({ type: "delta", turn_id: "t-1", text_offset: 0, text: "", reasoning_offset: 0, reasoning });
+    const text = ANSWER.slice(0, 480);
+    kernel.say({
+      type: "delta",
+      turn_id: "t-1",
+      text_offset: 0,
+      text,
+      reasoning_offset: reasoning.length,
+      reasoning: "",
+    });
+  },
+  stopped: (kernel) =>
+    kernel.snapshot(
+      conversation(
+        response(SHORT.slice(0, 60), {
+          status: "cancelled",
+          finish_reason: null,
+          attempts: [attempt("openai:gpt-5-mini", { error_kind: "cancelled", cost_usd: null })],
+        }),
+      ),
+    ),
+  interrupted: (kernel) =>
+    kernel.snapshot(
+      conversation(response(SHORT.slice(0, 60), { status: "interrupted", finish_reason: null, attempts: [broken] })),
+    ),
+  failed: (kernel) =>
+    kernel.snapshot(
+      conversation(
+        response("", {
+          status: "failed",
+          finish_reason: "error",
+          attempts: [
+            RATE_LIMITED,
+            attempt("anthropic:claude-sonnet-4-5", {
+              started_at: "2026-11-22T10:00:02Z",
+              error_kind: "authentication",
+              error_message: "anthropic rejected the key. Set ANTHROPIC_API_KEY and press Retry.",
+              status_code: 401,
+              time_to_first_chunk_s: null,
+              cost_usd: null,
+            }),
+          ],
+        }),
+      ),
+    ),
+  "not saved": (kernel) =>
+    kernel.snapshot({
+      ...conversation(response(SHORT)),
+      store: {
+        saved: false,
+        place: "memory",
+        problem: "The disk is full. Free some space; the chat saves again by itself.",
+      },
+    }),
+  "kernel gone": (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    kernel.status("gone");
+  },
+  refused: (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    kernel.say({
+      type: "rejected",
+      command: "submit",
+      turn_id: null,
+      message:
+        "The question is longer than the model's window. Shorten it by about 2,000 tokens, or choose another model.",
+    });
+  },
+};
+
+function yesterday(): string {
+  return new Date(Date.now() - 86_400_000).toISOString();
+}
