@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from convoscope_jupyter import config
 from convoscope_jupyter.errors import InvalidPrompt, InvalidSetting, UnknownProvider
@@ -34,7 +35,7 @@ def next_turn(conversation: Conversation, prompt: str, *, turn_id: str | None = 
 
 def retry_of(turn: Turn, *, turn_id: str | None = None) -> Turn:
     """A turn that asks an earlier prompt again, as its sibling."""
-    return Turn(id=turn_id or new_id(), parent_id=turn.parent_id, prompt=turn.prompt, created_at=utc_now())
+    return replace(turn, id=turn_id or new_id(), created_at=utc_now(), responses=(), chosen=0)
 
 
 def continuation_of(turn: Turn, *, turn_id: str | None = None) -> Turn:

@@ -97,15 +97,14 @@ class Dispatcher:
             case protocol.Hello():
                 await self._greet(command)
             case protocol.Submit(turn_id=turn_id, text=text):
-                if not self._knows(turn_id):
-                    await self._launch(next_turn(session.conversation, text, turn_id=turn_id), None)
+                await self._launch(turn_id, lambda: next_turn(session.conversation, text, turn_id=turn_id), None)
             case protocol.Retry(turn_id=turn_id, source_turn_id=source, route=route):
-                if not self._knows(turn_id):
-                    await self._launch(retry_of(self._turn(source), turn_id=turn_id), route)
+                await self._launch(turn_id, lambda: retry_of(self._turn(source), turn_id=turn_id), route)
             case protocol.Continue(turn_id=turn_id, source_turn_id=source, route=route):
-                if not self._knows(turn_id):
-                    await self._launch(continuation_of(self._turn(source), turn_id=turn_id), route)
+                await self._launch(turn_id, lambda: continuation_of(self._turn(source), turn_id=turn_id), route)
             case protocol.Cancel():
+                if session.running is None:
+                    self._emit_status()  # every command is answered, so that no view waits for nothing
                 session.cancel()
             case protocol.Configure():
                 self._configure(command)
@@ -142,9 +141,11 @@ class Dispatcher:
         if newest is not None and newest.id != self._session.conversation.id:
             self._resumable = _wire.summary_info(newest)
 
-    async def _launch(self, turn: Turn, route: str | None) -> None:
-        done = self._session.launch(turn, route)
-        await asyncio.wrap_future(done)
+    async def _launch(self, turn_id: str, make: Callable[[], Turn], route: str | None) -> None:
+        if self._knows(turn_id):
+            self._emit_status()
+        else:
+            await asyncio.wrap_future(self._session.launch(make(), route))
 
     def _knows(self, turn_id: str) -> bool:
         running = self._session.running

@@ -9,7 +9,7 @@ your machine. What you see around it is the real chat.
 ## What you can do here
 
 - **Stop** an answer at any time, with the button or `Esc`. What came is kept.
-- **Edit** a question or **regenerate** an answer: the old one stays, a click away.
+- **Retry** an answer, with another model if you like: the first one is kept.
 - **Go on after a break**: an answer that breaks off is marked as such, and can be continued.
 - **Come back tomorrow**: every conversation is stored on this machine, and only there.
 

@@ -102,7 +102,7 @@ def answer() -> Wire:
     wire = Wire({"m": [list(OK)]})
     wire.send(HELLO, until="snapshot")
     wire.send(submit("Hi", "turn-1"), until="status_changed")
-    wire.send(submit("Hi", "turn-1"), until="snapshot", count=0)  # known already: nothing happens
+    wire.send(submit("Hi", "turn-1"), until="status_changed")  # known already: nothing is asked
     wire.send(submit("Again", "turn-2"), until="status_changed")
     return wire
 
@@ -147,6 +147,7 @@ def stopped() -> Wire:
     wire.send(submit("Hi", "turn-1"), until="delta")
     wire.send(HELLO, until="snapshot")  # a second view joins in the middle
     wire.send({"type": "cancel"}, until="status_changed")
+    wire.send({"type": "cancel"}, until="status_changed")  # nothing runs any more
     return wire
 
 

@@ -29,3 +29,13 @@ test.each(Object.entries(STATES))("%s has no violation", async (_, play) => {
   expect(violations.map((each) => [each.id, each.nodes.map((node) => node.html)])).toEqual([]);
   expect(passes.length).toBeGreaterThan(5);
 });
+
+test("a nameless button in the shadow root would be found", async () => {
+  const chat = createChat({ transport: fakeKernel(), storage: null });
+  const unmount = mount(chat, document.body);
+  document.querySelector(".convoscope")?.shadowRoot?.append(document.createElement("button"));
+  const { violations } = await axe.run(document.body, { rules });
+  unmount();
+  chat.dispose();
+  expect(violations.map((each) => each.id)).toEqual(["button-name"]);
+});
