@@ -89,7 +89,7 @@ def prose(run: str) -> str:
     _close_brackets(pieces)
     unsound = _unsound(pieces)
     out: list[str] = []
-    before = ""
+    emphasis = _Emphasis()
     word_has_url = False
     for piece in pieces:
         last = out[-1] if out else ""
@@ -98,9 +98,10 @@ def prose(run: str) -> str:
                 out[-1] = f"{last[:-1]}&#33;"
             after_code = last.endswith("`") and piece.startswith("{")  # pandoc: `<b>`{=html} is HTML
             shown = f"&#123;{piece[1:]}" if after_code else piece
-            before += piece if unsound else ""
+            emphasis.read(piece)
         else:
-            torn_by = unsound and unsound | _open_emphasis(before)
+            torn_by = unsound and unsound | emphasis.open
+            emphasis.read("`")
             shown = _literal(f"`{piece.in_cell(torn_by)}`") if torn_by & set(piece.text) else piece.source
             if last.endswith("\\\\"):
                 out[-1] = f"{last[:-2]}&#92;"
@@ -145,10 +146,26 @@ def _unsound(pieces: list[str | _Code]) -> set[str]:
     return signs
 
 
-def _open_emphasis(before: str) -> set[str]:
-    # mistune 2 looks for the end of an emphasis without regard to code.
-    found = Counter(_EMPHASIS.findall(before))
-    return {delimiter[0] for delimiter, count in found.items() if count % 2}
+class _Emphasis:
+    """Which signs of emphasis may be open. mistune 2 looks for their end without regard to code."""
+
+    def __init__(self) -> None:
+        self._line: Counter[str] = Counter()
+        self._earlier: set[str] = set()
+        self._last = ""
+
+    def read(self, text: str) -> None:
+        first, *rest = (self._last + text).split("\n")
+        self._line.update(_EMPHASIS.findall(first))
+        for line in rest:
+            # The paragraph may have begun on any line, so a line that leaves one open counts for all that follow.
+            self._earlier |= self.open
+            self._line = Counter(_EMPHASIS.findall(line))
+        self._last = text[-1:]
+
+    @property
+    def open(self) -> set[str]:
+        return self._earlier | {delimiter[0] for delimiter, count in self._line.items() if count % 2}
 
 
 def _word_has_url(piece: str, *, before: str, so_far: bool) -> bool:

@@ -91,7 +91,7 @@ class Dispatcher:
                 command.type, turn_id, "this could not be done, by a fault of ours. The kernel's log says more."
             )
 
-    async def _apply(self, command: protocol.Command) -> None:  # noqa: C901, PLR0912 - one arm for each command
+    async def _apply(self, command: protocol.Command) -> None:  # noqa: C901 - one arm for each command
         session = self._session
         match command:
             case protocol.Hello():
