@@ -276,6 +276,15 @@ async def test_cancelling_the_awaiting_task_stops_the_answer() -> None:
     assert "cancelled" == session.conversation.turns[0].responses[0].status
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A process started in the background of a shell ignores interrupts; a kernel does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_kernel_interrupt_keeps_the_partial_and_is_raised_again() -> None:
     gate = Gate()
     session, _ = session_of([TextDelta(text="Half"), gate.event, STOP])
