@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.support.jupyter_server import JupyterServer
 from tests.support.lab_page import LabPage
 from tests.tools.browser import find_chromium
+from tests.tools.kernels import KERNELS
 
 CHROMIUM_FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
@@ -30,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    server = JupyterServer(tmp_path_factory.mktemp("jupyterlab"))
+    server = JupyterServer(tmp_path_factory.mktemp("jupyterlab"), environment={"JUPYTER_PATH": str(KERNELS)})
     yield server
     server.stop()
 

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from tests.support.jupyter_server import JupyterServer
 from tests.support.lab_page import LabPage
+from tests.tools.kernels import KERNELS
 
 pytestmark = pytest.mark.browser
 
@@ -200,6 +201,21 @@ def test_the_chat_answers_and_stops_while_a_cell_runs(
     record_property("stopped_s", stopped_s)
     print(f"while a cell runs: first text {first_text_s:.3f} s, stopped {stopped_s:.3f} s")  # noqa: T201 - for the note
     lab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+
+
+@pytest.mark.skipif(not KERNELS.is_dir(), reason="the older kernels are not installed; `make kernels` does it")
+def test_without_subshells_the_chat_says_that_it_waits_for_the_cell(lab: LabPage) -> None:
+    cell = "import time\nfor _ in range(80):\n    time.sleep(0.1)"
+    lab.open(lab.server.write_notebook("old.ipynb", CHAT.format(route="demo:echo"), cell, kernel="ipykernel-6.31.0"))
+    lab.run_cell(0)
+    chat = lab.chat()
+    expect(chat.box).to_be_enabled()
+    lab.run_cell(1)
+    chat.ask("Are you there?")
+
+    expect(chat.root).to_contain_text("Waiting for the kernel. If a cell is running, the chat goes on when it ends")
+    assert lab.cell_is_running(1)
+    expect(chat.log.locator(".answer .markdown")).to_have_text("Are you there?")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

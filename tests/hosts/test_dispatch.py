@@ -94,6 +94,21 @@ def test_a_stored_conversation_is_offered_in_a_fresh_chat_and_opens(tmp_path: Pa
     assert "Hello" == wire.lines[-1]["kernel"]["turns"][0]["responses"][0]["message"]["parts"][0]["text"]
 
 
+def test_a_store_that_cannot_be_written_refuses_the_question_and_takes_it_once_it_can(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "folder"
+    in_the_way.write_text("a file where a folder is wanted")
+    wire = Wire({"m": [list(OK)]}, store=str(in_the_way / "store.sqlite3"))
+    wire.send(HELLO, until="snapshot")
+    wire.send(submit("Hi", "turn-0001"), until="rejected")
+    refusal = wire.lines[-1]["kernel"]
+    in_the_way.unlink()
+    wire.send(submit("Hi", "turn-0001"), until="turn_ended")
+
+    assert ("submit", "turn-0001") == (refusal["command"], refusal["turn_id"])
+    assert "CONVOSCOPE_STORE" in refusal["message"]
+    assert ["Hello"] == [turn.text for turn in wire.session.conversation.turns]
+
+
 def test_closing_ends_the_events_and_not_the_answer() -> None:
     wire = Wire({"m": [list(OK)]})
     wire.send(HELLO, until="snapshot")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import queue
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,13 +12,12 @@ from jupyter_client.manager import start_new_kernel
 
 from convoscope_jupyter.messages import new_id
 from convoscope_jupyter.protocol import PROTOCOL_VERSION
-from tests.tools.kernels import VERSIONS
+from tests.tools.kernels import KERNELS, VERSIONS
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from jupyter_client.manager import KernelManager
 
-KERNELS = Path(__file__).parents[2] / ".test" / "kernels" / "share" / "jupyter"
 WITH_SUBSHELLS = [version for version in VERSIONS if not version.startswith("6.")]
 WITHOUT_SUBSHELLS = [version for version in VERSIONS if version.startswith("6.")]
 RUNNING_CELL = "import time\nfor _ in range(60):\n    time.sleep(0.05)"

@@ -84,11 +84,11 @@ class JupyterServer:
         message = f"JupyterLab did not start:\n{(self.folder / 'server.log').read_text()}"
         raise RuntimeError(message)
 
-    def write_notebook(self, name: str, *cells: str) -> str:
+    def write_notebook(self, name: str, *cells: str, kernel: str = "python3") -> str:
         """A notebook with these code cells; returns its name."""
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(source) for source in cells],
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+            metadata={"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
         )
         nbformat.write(notebook, self.notebooks / name)
         return name

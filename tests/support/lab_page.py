@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.support.jupyter_server import JupyterServer
 
 PATIENCE_MS = 60_000
+expect.set_options(timeout=20_000)  # a machine under load, and cells that run for seconds
 
 
 class LabPage:

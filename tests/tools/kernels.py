@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 
 # 6.31: no subshells. 7.0 to 7.3: a message is answered while a cell runs. 7.4: that needed a remedy.
+KERNELS = Path(__file__).parents[2] / ".test" / "kernels" / "share" / "jupyter"
+"""Where `make kernels` puts the kernelspecs; absent before."""
+
 VERSIONS = ("6.31.0", "7.0.1", "7.1.0", "7.2.0", "7.3.0", "7.4.0")
 
 
