@@ -127,7 +127,7 @@ format: $(STAMPS)/dev ## let ruff and biome rewrite the sources
 .PHONY: screenshots
 screenshots: install-test ## make the README's pictures from the real thing
 	@rm -rf .test/home && mkdir -p .test/home
-	@$(call jupyter_home,$(CURDIR)/.test/home) $(BIN)/python tests/tools/screenshots.py
+	@$(call jupyter_home,$(CURDIR)/.test/home) $(BIN)/python -m tests.tools.screenshots
 
 .PHONY: kernels
 kernels: $(STAMPS)/kernels ## run the tests that need several ipykernel versions

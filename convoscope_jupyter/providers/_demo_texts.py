@@ -40,7 +40,7 @@ print(turn.text)
 
 ## A real model
 
-Set `OPENAI_API_KEY`, or call `cv.set_key("openai")`, and choose `openai:gpt-5-mini` above. A server of your own, such \
+Set `OPENAI_API_KEY`, or call `cv.set_key("openai")`, and choose `openai:gpt-5-mini` below. A server of your own, such \
 as [Ollama](https://ollama.com), needs no key:
 
 ```python

@@ -25,7 +25,7 @@ def main() -> None:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=[*CHROMIUM_FLAGS])
-            page = browser.new_page(viewport={"width": 1100, "height": 1040}, device_scale_factor=1.5)
+            page = browser.new_page(viewport={"width": 1100, "height": 940}, device_scale_factor=1.5)
             lab = LabPage(page, server)
             lab.open(server.write_notebook("curve-fitting.ipynb", CELL))
             lab.command("application:toggle-left-area")
@@ -35,7 +35,6 @@ def main() -> None:
             lab.chat().log.locator(".receipt-line").click()
             for name, theme in THEMES.items():
                 lab.theme(theme)
-                page.locator(".jp-WindowedPanel-outer").evaluate("el => el.scrollTo(0, el.scrollHeight)")
                 page.mouse.move(5, 5)
                 page.screenshot(path=str(IMAGES / f"chat-{name}.png"))
                 print(f"wrote docs/images/chat-{name}.png")
