@@ -4,7 +4,7 @@
     ├── InvalidPrompt (also ValueError)
     ├── InvalidRoute (also ValueError) ── UnknownProvider, UnknownModel
     ├── InvalidSetting (also ValueError)
-    ├── MalformedCommand(reason)
+    ├── MalformedCommand
     ├── ConversationBusy(turn_id)
     ├── ConversationNotFound(reference)
     ├── AnswerInterrupted(turn)
@@ -30,6 +30,15 @@ from convoscope_jupyter.messages import ErrorKind, Turn
 
 class ConvoError(Exception):
     """Root of every error of this package."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # By default an error is made again from its finished sentence, which is not what most of these take: one that
+        # a worker process raises would then break the pool it is sent through.
+        return _made_again, (type(self), self.args), self.__dict__
+
+
+def _made_again(kind: type[ConvoError], arguments: tuple[object, ...]) -> ConvoError:
+    return kind.__new__(kind, *arguments)
 
 
 class InvalidPrompt(ConvoError, ValueError):

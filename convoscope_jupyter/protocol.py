@@ -284,6 +284,12 @@ Event = Annotated[
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _REMEDY = "Reload the page; if it stays, restart the kernel."
+# Where pydantic's own words would repeat what was sent.
+_WITHOUT_NAMES = {
+    "extra_forbidden": "a field that is not one of the command's",
+    "union_tag_invalid": "no known type",
+    "union_tag_not_found": "no known type",
+}
 
 
 def parse_command(content: object) -> Command:
@@ -300,16 +306,25 @@ def parse_command(content: object) -> Command:
     """
     try:
         # Through JSON: the wire has lists where strict validation of Python objects wants tuples.
-        return _COMMAND.validate_json(json.dumps(content))
+        return _COMMAND.validate_json(_json(content))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"]) or "message"
-        what = "no known type" if first["type"].startswith("union_tag") else f"{place}: {first['msg']}"
+        what = _WITHOUT_NAMES.get(first["type"]) or f"{place}: {first['msg']}"
         text = f"the chat sent a message the kernel cannot read ({what}). {_REMEDY}"
         raise MalformedCommand(text) from None
     except (TypeError, ValueError, RecursionError):
         text = f"the chat sent a message that is not JSON. {_REMEDY}"
         raise MalformedCommand(text) from None
+
+
+def _json(content: object) -> bytes:
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Half an emoji, as JavaScript can hold it: the replacement character, as its TextEncoder has it.
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def dump_event(event: Event) -> dict[str, object]:

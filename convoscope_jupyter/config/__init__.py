@@ -124,7 +124,7 @@ def set_key(provider: str, key: str | Secret | None = None, *, keep: bool = Fals
         )
     _held[name] = _checked(secret, f"the key for {name}")
     if keep and (problem := _keychains.keep(name, secret)):
-        raise InvalidSetting(f"the key for {name} counts in this kernel, but is not in the system keyring: {problem}.")
+        raise InvalidSetting(f"the key for {name} counts in this kernel, but was not kept: {problem}.")
 
 
 def forget_key(provider: str) -> None:
