@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 from convoscope_jupyter.context._markdown_prose import prose
 
@@ -136,10 +137,12 @@ class _Blocks:
         self._code(code, indent=indent, language=_language(fence["info"]), least=least)
 
     def _fence_indent(self, columns: int) -> int:
-        above = next((line for line in reversed([*self._out, *self._run]) if line.strip(" \t")), "")
+        if not self._in_list:
+            return 0
+        above = next((line for line in chain(reversed(self._run), reversed(self._out)) if line.strip(" \t")), "")
         # mistune before 3.2 swallows the indent of what follows indented code.
-        after_code = _indent(above) >= max(_TAB, columns + 1) or _ITEM_WITH_CODE.match(above)
-        return columns if self._in_list and not after_code else 0
+        follows_code = _indent(above) >= max(_TAB, columns + 1) or _ITEM_WITH_CODE.match(above)
+        return 0 if follows_code else columns
 
     def _indented(self) -> None:
         code: list[str] = []

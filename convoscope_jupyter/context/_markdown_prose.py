@@ -32,13 +32,14 @@ _TOKEN = re.compile(
     # MyST's :::{{image}} https://…; definition lists, for which mistune cuts fences at lines that begin with a colon
     | (?P<colons>^[ \t]*:(?=::|[ \t]))
     | (?P<ticks>`+)
+    | (?P<tildes>~{{3,}})                   # a fence, if it comes behind signs of lists
     | (?P<macro>\\(?={_MACROS}))
     | (?P<environment>\\begin\{{)
     | (?P<bracketed>\\\\(?=[\[(]))          # \\[ … \\] and \\( … \\): formulas in Jupyter
     | (?P<escape>\\[!-/:-@\[-`{{-~])
     | (?P<dollars>\$+)
     | (?P<angle><)
-    | (?P<bangs>!+(?=\[))
+    | (?P<bang>!(?=\[))
     | (?P<close>\](?=[(:]))
     | (?P<at>{_AT}(?=\\?{_AT}))             # JupyterLab puts @@0@@ where a formula was
     | (?P<slashes>(?<!http)(?<!https)://|(?<![:/])//(?=[^\s/]))
@@ -60,7 +61,7 @@ _DISPLAY = re.compile(r"\$\$[^$`]{1,5000}\$\$(?!\$)")
 _DISPLAY_ON_ITS_OWN = re.compile(r"\$\$[ \t]*\n.*\n\$\$", re.DOTALL)
 # As pandoc: "$5 and $10" is no formula. https://pandoc.org/MANUAL.html#extension-tex_math_dollars
 _INLINE = re.compile(r"\$(?!\s)[^$`\n]{1,500}(?<![\s\\])\$(?![\d$])")
-_BRACKETED = re.compile(r"\\\\\[[^$`\n]{1,200}?\\\\\]|\\\\\([^$`\n]{1,200}?\\\\\)")
+_BRACKETED = re.compile(r"\\\\(?:\[(?:(?!\\\\[\[(])[^$`\n]){1,200}?\\\\\]|\((?:(?!\\\\[\[(])[^$`\n]){1,200}?\\\\\))")
 _ENVIRONMENT = re.compile(r"\\begin\{([a-z]{0,30}\*?)\}", re.IGNORECASE)
 _MAX_ENVIRONMENT = 5000
 
@@ -72,7 +73,7 @@ _HARMFUL = re.compile(rf"<[A-Za-z/!?]|!\[|\][(:\[]|(?<!http)(?<!https)://|xmpp:|
 # In code: opens a formula for Jupyter and nbconvert, which look for formulas before they look for code.
 _FORMULA = re.compile(r"\$\$|\\\\[\[(]|\\begin\{")
 _EMPHASIS = re.compile(r"(?<!\S)\*+(?!\s)|(?<=\S)\*+|(?<!\w)_+(?!\s)|(?<=\S)_+(?!\w)")
-_URL_START = re.compile(r"://|www\.", re.IGNORECASE)
+_URL_WORD = re.compile(r"(?:://|www\.)[^ \t\n]*", re.IGNORECASE)
 
 
 def prose(run: str) -> str:
@@ -85,12 +86,11 @@ def prose(run: str) -> str:
     Returns:
         Markdown that shows the same text.
     """
-    pieces = [piece for piece in _pieces(run) if piece]
+    pieces = [piece for piece in _pieces(_Run(run)) if piece]
     _close_brackets(pieces)
     unsound = _unsound(pieces)
     out: list[str] = []
     emphasis = _Emphasis()
-    word_has_url = False
     for piece in pieces:
         last = out[-1] if out else ""
         if isinstance(piece, str):
@@ -108,11 +108,10 @@ def prose(run: str) -> str:
             elif last.endswith("}") or (unsound and last.endswith("~")):
                 # MyST runs {eval}`…` in the kernel; marked before 18 takes "~`" for two signs of text.
                 out[-1] = f"{last[:-1]}{_entity(last[-1])}"
-            if word_has_url and shown.startswith("`"):
+            if piece.follows_url and shown.startswith("`"):
                 # GitHub's autolinks end at white space and "<": they would swallow the code's first tick.
                 shown = f" {shown}"
         out.append(shown)
-        word_has_url = _word_has_url(shown, before=last[-8:], so_far=word_has_url)
     return "".join(out)
 
 
@@ -120,7 +119,8 @@ def _close_brackets(pieces: list[str | _Code]) -> None:
     # A label that begins here would end, for marked and mistune, at the next "]:", be it in a fence far below.
     for index in reversed(range(len(pieces))):
         piece = pieces[index]
-        if isinstance(piece, str) and not piece.startswith("\\") and (last := max(map(piece.rfind, "[]"))) >= 0:
+        # What begins with these is an escape or a formula.
+        if isinstance(piece, str) and piece[0] not in "\\$" and (last := max(map(piece.rfind, "[]"))) >= 0:
             if piece[last] == "[":
                 pieces[index] = f"{piece[:last]}{_entity('[')}{piece[last + 1 :]}"
             return
@@ -161,112 +161,124 @@ class _Emphasis:
             # The paragraph may have begun on any line, so a line that leaves one open counts for all that follow.
             self._earlier |= self.open
             self._line = Counter(_EMPHASIS.findall(line))
-        self._last = text[-1:]
+        self._last = "x" if text[-1] in "*_" else text[-1]  # no delimiter is counted twice
 
     @property
     def open(self) -> set[str]:
         return self._earlier | {delimiter[0] for delimiter, count in self._line.items() if count % 2}
 
 
-def _word_has_url(piece: str, *, before: str, so_far: bool) -> bool:
-    words = re.split(r"[ \t\n]", piece)
-    if len(words) > 1:
-        return _URL_START.search(words[-1]) is not None
-    return so_far or _URL_START.search(before + piece) is not None
-
-
 class _Code:
     """A code span in the form that every renderer reads alike: one line, one or two ticks."""
 
-    def __init__(self, source: str, text: str) -> None:
-        self.source = source
+    def __init__(self, mark: str, text: str, *, follows_url: bool) -> None:
+        self.source = f"{mark}{text}{mark}"
         self.text = text
+        self.follows_url = follows_url
 
     def in_cell(self, signs: set[str]) -> str:
         """The text as a table's cell has it, where "|" is written with a backslash."""
         return self.text.replace("\\|", "|") if "|" in signs else self.text
 
 
-def _pieces(run: str) -> Iterator[str | _Code]:
-    ticks: dict[int, list[int]] = {}
-    for row in _TICKS.finditer(run):
-        ticks.setdefault(len(row[0]), []).append(row.start())
+class _Run:
+    """The lines, and what has to be looked up in them."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.ticks: dict[int, list[int]] = {}
+        for row in _TICKS.finditer(text):
+            self.ticks.setdefault(len(row[0]), []).append(row.start())
+        words = [word.span() for word in _URL_WORD.finditer(text)]
+        self._url_starts = [start for start, _ in words]
+        self._url_ends = [end for _, end in words]
+
+    def is_in_url(self, position: int) -> bool:
+        """Whether a URL comes before this position without white space between them."""
+        index = bisect_left(self._url_starts, position)
+        return index > 0 and position <= self._url_ends[index - 1]
+
+    def starts_line(self, position: int) -> bool:
+        return position == 0 or self.text[position - 1] == "\n"
+
+    def ends_line(self, position: int) -> bool:
+        return position == len(self.text) or self.text[position] == "\n"
+
+    def follows_backslash(self, position: int) -> bool:
+        return position > 0 and self.text[position - 1] == "\\"
+
+
+def _pieces(run: _Run) -> Iterator[str | _Code]:
     position = 0
-    while token := _TOKEN.search(run, position):
-        yield run[position : token.start()]
+    while token := _TOKEN.search(run.text, position):
+        yield run.text[position : token.start()]
         if token.lastgroup == "ticks":
-            piece, position = _code(run, token.start(), len(token[0]), ticks)
+            piece, position = _code(run, token.start(), len(token[0]))
             yield piece
         else:
             text, position = _HARMLESS[token.lastgroup or ""](run, token)
             yield text
-    yield run[position:]
+    yield run.text[position:]
 
 
-def _code(run: str, start: int, length: int, ticks: dict[int, list[int]]) -> tuple[str | _Code, int]:
-    same = ticks[length]
+def _code(run: _Run, start: int, length: int) -> tuple[str | _Code, int]:
+    same = run.ticks[length]
     index = bisect_left(same, start + 1)
-    if index == len(same) or run.find("\n", start, same[index]) >= 0:
+    if index == len(same) or run.text.find("\n", start, same[index]) >= 0:
         return "&#96;" * length, start + length
-    text, end = run[start + length : same[index]], same[index] + length
+    text, end = run.text[start + length : same[index]], same[index] + length
     if _FORMULA.search(text) or "``" in text:
         return _literal(f"`{text}`"), end
     mark = "``" if "`" in text else "`"
-    return _Code(f"{mark}{text}{mark}", text), end
+    return _Code(mark, text, follows_url=run.is_in_url(start)), end
 
 
-def _definition(_run: str, token: re.Match[str]) -> tuple[str, int]:
+def _definition(_run: _Run, token: re.Match[str]) -> tuple[str, int]:
     return f"[{token['label']}]: {_safe_url(token['defined'])}", token.end()
 
 
-def _bracketed(run: str, token: re.Match[str]) -> tuple[str, int]:
-    if not _in_url(run, token.start()) and (formula := _BRACKETED.match(run, token.start())):
+def _bracketed(run: _Run, token: re.Match[str]) -> tuple[str, int]:
+    if not run.is_in_url(token.start()) and (formula := _BRACKETED.match(run.text, token.start())):
         return _math(formula[0]), formula.end()
-    return f"\\\\{_entity(run[token.end()])}", token.end() + 1
+    return f"\\\\{_entity(run.text[token.end()])}", token.end() + 1
 
 
-def _close(run: str, token: re.Match[str]) -> tuple[str, int]:
-    if target := _LINK_TARGET.match(run, token.end()):
+def _close(run: _Run, token: re.Match[str]) -> tuple[str, int]:
+    if target := _LINK_TARGET.match(run.text, token.end()):
         return f"]({_target_url(target)})", target.end()
-    return f"]{_entity(run[token.end()])}", token.end() + 1
+    return f"]{_entity(run.text[token.end()])}", token.end() + 1
 
 
-def _environment(run: str, token: re.Match[str]) -> tuple[str, int]:
+def _environment(run: _Run, token: re.Match[str]) -> tuple[str, int]:
     start = token.start()
-    opened = None if _in_url(run, start) else _ENVIRONMENT.match(run, start)
+    opened = None if run.is_in_url(start) else _ENVIRONMENT.match(run.text, start)
     closing = f"\\end{{{opened[1]}}}" if opened else ""
-    if opened and (close := run.find(closing, opened.end(), start + _MAX_ENVIRONMENT)) >= 0:
-        body = run[opened.end() : close]
+    if opened and (close := run.text.find(closing, opened.end(), start + _MAX_ENVIRONMENT)) >= 0:
+        body = run.text[opened.end() : close]
         if not re.search(r"[`$]", body) and opened[0] not in body and _is_balanced(body):
             end = close + len(closing)
-            source = run[start:end]
-            own = _starts_line(run, start) and "|" not in source.partition("\n")[0]
+            source = run.text[start:end]
+            own = run.starts_line(start) and "|" not in source.partition("\n")[0]
             return _math(source if own else _on_one_line(source)), end
     return f"&#92;{token[0][1:]}", token.end()
 
 
-def _dollars(run: str, token: re.Match[str]) -> tuple[str, int]:
+def _dollars(run: _Run, token: re.Match[str]) -> tuple[str, int]:
     start, is_display = token.start(), token[0] == "$$"
-    if token[0] in {"$", "$$"} and run[start - 1 : start] != "\\" and not _in_url(run, start):
-        formula = (_DISPLAY if is_display else _INLINE).match(run, start)
+    if token[0] in {"$", "$$"} and not run.follows_backslash(start) and not run.is_in_url(start):
+        formula = (_DISPLAY if is_display else _INLINE).match(run.text, start)
         if formula and _is_balanced(formula[0]) and (is_display or not _FORMULA.search(formula[0])):
             source = formula[0]
             # On one line, unless each end has a line of its own: otherwise nbconvert may take the end for a beginning.
-            own = _starts_line(run, start) and _DISPLAY_ON_ITS_OWN.fullmatch(source) and _ends_line(run, formula.end())
+            own = run.starts_line(start) and _DISPLAY_ON_ITS_OWN.fullmatch(source) and run.ends_line(formula.end())
             return _math(source if own else _on_one_line(source)), formula.end()
     return "&#36;" * len(token[0]), token.end()
-
-
-def _in_url(run: str, position: int) -> bool:
-    # JupyterLab takes formulas out and puts them back into the HTML: within a link's address, a quote would end it.
-    least = max(position - 3000, 0)
-    start = max(run.rfind(space, least, position) for space in " \t\n")
-    return _URL_START.search(run, max(start, least), position) is not None or (start < 0 < least)
 
 
 def _math(source: str) -> str:
     # White space means nothing in a formula, and keeps it from being anything else where formulas are unknown.
     source = _ELSEWHERE_MORE.sub(r"\g<0> ", source)
+    source = re.sub(r"^([ \t]*)\[", r"\1\\lbrack ", source, flags=re.MULTILINE)
     return re.sub(rf"\\(?={_MACROS})", "\\\\\u200b", source, flags=re.IGNORECASE)
 
 
@@ -284,20 +296,12 @@ def _on_one_line(formula: str) -> str:
     return re.sub(r"\s*\n\s*", " ", formula)
 
 
-def _starts_line(run: str, position: int) -> bool:
-    return position == 0 or run[position - 1] == "\n"
-
-
-def _ends_line(run: str, position: int) -> bool:
-    return position == len(run) or run[position] == "\n"
-
-
-def _escaped(run: str, token: re.Match[str]) -> tuple[str, int]:
+def _escaped(run: _Run, token: re.Match[str]) -> tuple[str, int]:
     start = token.start()
-    sign, after = run[start + 1], run[start + 2 : start + 3]
-    follows_backslash = run[start - 1 : start] == "\\"
+    sign, after = run.text[start + 1], run.text[start + 2 : start + 3]
+    follows_backslash = run.follows_backslash(start)
     if sign == "`":
-        end = next(_TICKS.finditer(run, start + 1)).end()
+        end = next(_TICKS.finditer(run.text, start + 1)).end()
         return _entity(sign) * (end - start - 1), end
     if sign == "<" or (sign == "!" and after == "[") or (sign in "[(" and follows_backslash):
         return _entity(sign), start + 2
@@ -306,24 +310,22 @@ def _escaped(run: str, token: re.Match[str]) -> tuple[str, int]:
     return f"\\{sign}", start + 2
 
 
-def _angle(run: str, token: re.Match[str]) -> tuple[str, int]:
+def _angle(run: _Run, token: re.Match[str]) -> tuple[str, int]:
     start = token.start()
-    if link := _AUTOLINK.match(run, start):
+    if link := _AUTOLINK.match(run.text, start):
         url = _safe_url(link[1])
         return f"[{re.sub('[&_~]', lambda sign: _entity(sign[0]), url)}]({url})", link.end()
-    if mail := _MAIL.match(run, start):
+    if mail := _MAIL.match(run.text, start):
         return mail[1], mail.end()
     return "&lt;", start + 1
 
 
-def _bangs(run: str, token: re.Match[str]) -> tuple[str, int]:
-    end = token.end()
-    before = "&#33;" * (len(token[0]) - 1)
-    if image := _IMAGE.match(run, end - 1):
-        return f"{before}[{image['alt'] or 'image'}]({_target_url(image)})", image.end()
-    if image := _INLINED_IMAGE.match(run, end - 1):
-        return f"{before}&#91;image{': ' if image['alt'] else ''}{image['alt']}&#93;", image.end()
-    return (before if _REFERENCED_IMAGE.match(run, end - 1) else f"{before}&#33;"), end
+def _bang(run: _Run, token: re.Match[str]) -> tuple[str, int]:
+    if image := _IMAGE.match(run.text, token.start()):
+        return f"[{image['alt'] or 'image'}]({_target_url(image)})", image.end()
+    if image := _INLINED_IMAGE.match(run.text, token.start()):
+        return f"&#91;image{': ' if image['alt'] else ''}{image['alt']}&#93;", image.end()
+    return ("" if _REFERENCED_IMAGE.match(run.text, token.start()) else "&#33;"), token.end()
 
 
 def _target_url(target: re.Match[str]) -> str:
@@ -344,16 +346,17 @@ def _literal(text: str) -> str:
     return shown.replace(_entity("@") * 2, f"{_entity('@')}\u200b{_entity('@')}")
 
 
-_HARMLESS: dict[str, Callable[[str, re.Match[str]], tuple[str, int]]] = {
+_HARMLESS: dict[str, Callable[[_Run, re.Match[str]], tuple[str, int]]] = {
     "definition": _definition,
     "colons": lambda _, token: (f"{token[0][:-1]}&#58;", token.end()),
     "macro": lambda _, token: ("\\\u200b", token.end()),
     "environment": _environment,
     "bracketed": _bracketed,
+    "tildes": lambda _, token: (_entity("~") * len(token[0]), token.end()),
     "escape": _escaped,
     "dollars": _dollars,
     "angle": _angle,
-    "bangs": _bangs,
+    "bang": _bang,
     "close": _close,
     "at": lambda _, token: (f"{token[0]}\u200b", token.end()),
     "slashes": lambda _, token: ("&#58;/&#47;" if token[0].startswith(":") else "/&#47;", token.end()),
