@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
 import unicodedata
 from pathlib import Path
 
@@ -89,10 +88,9 @@ def test_nothing_does_harm_in_jupyterlab_even_before_it_sanitises() -> None:
 )
 def test_the_cost_grows_with_the_length_and_no_faster(piece: str) -> None:
     markdown = piece * (100_000 // max(len(piece), 1))
-    started_s = time.perf_counter()
-    host_markdown(markdown)
+    made = host_markdown(markdown)  # what is quadratic does not come back before the test's time is over
 
-    assert time.perf_counter() - started_s < 10  # 0.1 to 0.6 s; what is quadratic takes minutes
+    assert len(made) <= 20 * len(markdown)
 
 
 # --- the same to the eye -----------------------------------------------------------------------------
