@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
+from convoscope_jupyter._host_markdown import host_markdown
+
 Role = Literal["user", "assistant"]
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_call", "error"]
@@ -270,6 +272,16 @@ class Turn:
         response = self.response
         return response.text if response else ""
 
+    def _repr_markdown_(self) -> str:
+        return host_markdown("\n\n".join(self.answer_paragraphs()))
+
+    def answer_paragraphs(self) -> list[str]:
+        """The chosen answer and its receipt, in Markdown that nobody has made harmless yet."""
+        response = self.response
+        if response is None:
+            return ["*Not answered yet.*"]
+        return [response.text, f"*{response.receipt}*"] if response.text else [f"*{response.receipt}*"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
@@ -286,6 +298,15 @@ class Conversation:
     """Instructions that go with every request."""
     turns: tuple[Turn, ...] = ()
     """In order of creation."""
+
+    def _repr_markdown_(self) -> str:
+        # Made harmless as a whole: what stands before a text decides how a renderer reads it.
+        paragraphs = [
+            paragraph
+            for turn in self.path()
+            for paragraph in ("**You**", turn.prompt.text, "**Answer**", *turn.answer_paragraphs())
+        ]
+        return host_markdown("\n\n".join(paragraphs) or "*Nothing said yet.*")
 
     def path(self, leaf_id: str | None = None) -> tuple[Turn, ...]:
         """The turns from the root to `leaf_id`, by default to the newest turn."""

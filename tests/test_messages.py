@@ -247,3 +247,33 @@ def test_new_ids_are_uuids_and_differ() -> None:
 
 def test_the_wall_clock_is_in_utc() -> None:
     assert timedelta(0) == messages.utc_now().utcoffset()
+
+
+# --- shown by a notebook -----------------------------------------------------------------------------
+
+
+def answered(text: str) -> Turn:
+    attempt = Attempt(model=ModelRef(provider="p", name="m"), started_at=NOON, duration_s=1.0)
+    response = Response(message=Message.assistant(text), status="complete", attempts=(attempt,))
+    return Turn(id="t", parent_id=None, prompt=Message.user("Why?"), created_at=NOON, responses=(response,))
+
+
+def test_a_turn_shows_its_answer_and_who_gave_it() -> None:
+    assert "**Because.**\n\n*p:m answered in 1.0 s.*" == answered("**Because.**")._repr_markdown_()
+
+
+def test_a_turn_that_waits_says_so() -> None:
+    assert "*Not answered yet.*" == dataclasses.replace(answered(""), responses=())._repr_markdown_()
+
+
+def test_a_conversation_shows_what_was_said_in_order_and_harmless() -> None:
+    turn = answered("![x](https://evil.example/q) <script>alert(1)</script>")
+    shown = Conversation(id="c", created_at=NOON, updated_at=NOON, turns=(turn,))._repr_markdown_()
+
+    assert ["**You**", "Why?", "**Answer**"] == shown.split("\n\n")[:3]
+    assert "![" not in shown
+    assert "<script" not in shown
+
+
+def test_an_empty_conversation_says_so() -> None:
+    assert "*Nothing said yet.*" == Conversation(id="c", created_at=NOON, updated_at=NOON)._repr_markdown_()

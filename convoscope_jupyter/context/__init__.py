@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from convoscope_jupyter.context._markdown_blocks import host_markdown
+from convoscope_jupyter._host_markdown import host_markdown
 
 __all__ = ["display_safe", "host_markdown"]
 

@@ -10,7 +10,6 @@ import anywidget
 import traitlets
 
 from convoscope_jupyter import protocol
-from convoscope_jupyter.context import host_markdown
 from convoscope_jupyter.hosts._dispatch import Dispatcher
 from convoscope_jupyter.messages import Conversation
 from convoscope_jupyter.session import ConversationOpened, Notice, RouteLike, Session
@@ -123,17 +122,7 @@ def transcript_markdown(conversation: Conversation) -> str:
     Returns:
         Markdown that has passed `host_markdown`, after one line that says why it is no chat.
     """
-    lines = [f"*{_NO_WIDGETS}*"]
-    for turn in conversation.path():
-        lines += ["**You**", host_markdown(turn.prompt.text)]
-        response = turn.response
-        if response is not None:
-            lines += [
-                f"**{response.answered_by or 'No answer'}**",
-                host_markdown(response.text),
-                f"*{host_markdown(response.receipt)}*",
-            ]
-    return "\n\n".join(line for line in lines if line)
+    return f"*{_NO_WIDGETS}*\n\n{conversation._repr_markdown_()}"  # pyright: ignore[reportPrivateUsage]  # IPython names it so
 
 
 def _answer_while_a_cell_runs(comm: Any) -> None:  # noqa: ANN401 - ipykernel's comm has no public type for this

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 _ELEMENTS = {
-    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "mark", "ins", "sub", "sup"),
+    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "s", "mark", "ins", "sub", "sup"),
     *("code", "pre", "span", "div", "a", "ul", "ol", "li", "input", "blockquote", "dl", "dt", "dd"),
     *("table", "thead", "tbody", "tr", "th", "td"),
 }

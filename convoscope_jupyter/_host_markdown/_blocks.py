@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import chain
 
-from convoscope_jupyter.context._markdown_prose import prose
+from convoscope_jupyter._host_markdown._prose import prose
 
 _FENCE = re.compile(
     r"(?P<before>[ \t]*(?P<item>(?:[-*+]|\d{1,9}[.)])[ \t]+)?)(?P<marks>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)"
