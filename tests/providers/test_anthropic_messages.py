@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given, strategies as st
 
 from convoscope_jupyter.errors import ProviderError
 from convoscope_jupyter.messages import Usage
+from convoscope_jupyter.providers import Chunk
 from convoscope_jupyter.providers._anthropic_messages import MessagesDecoder
 from convoscope_jupyter.providers._decoding import as_object
 from convoscope_jupyter.providers._reading import read_answer
@@ -199,10 +201,14 @@ JSON = st.recursive(
 @given(payloads=st.lists(JSON, max_size=4))
 def test_no_json_makes_the_decoder_crash(payloads: list[object]) -> None:
     decoder = MessagesDecoder(PEER)
+    chunks: list[Chunk] = []
     try:
         for payload in payloads:
-            decoder.decode(ServerSentEvent("message", json.dumps(payload)))
-        decoder.close()
-        MessagesDecoder(PEER).decode_whole({**as_object(payloads[0] if payloads else None), "type": "message"})
-    except ProviderError:
-        pass
+            chunks += decoder.decode(ServerSentEvent("message", json.dumps(payload)))
+        chunks += decoder.close()
+        chunks += MessagesDecoder(PEER).decode_whole(
+            {**as_object(payloads[0] if payloads else None), "type": "message"}
+        )
+    except ProviderError as error:
+        assert error.message
+    assert all(isinstance(chunk, get_args(Chunk)) for chunk in chunks)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, strategies as st
 
 from convoscope_jupyter.errors import ProviderError
 from convoscope_jupyter.messages import ImagePart, Message, ReasoningPart, TextPart, Usage
-from convoscope_jupyter.providers import ChatRequest
+from convoscope_jupyter.providers import ChatRequest, Chunk
 from convoscope_jupyter.providers._decoding import as_object
 from convoscope_jupyter.providers._openai_responses import ResponsesDecoder, responses_body
 from convoscope_jupyter.providers._reading import read_answer
@@ -296,10 +296,14 @@ JSON = st.recursive(
 @given(payloads=st.lists(JSON, max_size=4))
 def test_no_json_makes_the_decoder_crash(payloads: list[object]) -> None:
     decoder = ResponsesDecoder(PEER)
+    chunks: list[Chunk] = []
     try:
         for payload in payloads:
-            decoder.decode(ServerSentEvent("message", json.dumps(payload)))
-        decoder.close()
-        ResponsesDecoder(PEER).decode_whole({**as_object(payloads[0] if payloads else None), "object": "response"})
-    except ProviderError:
-        pass
+            chunks += decoder.decode(ServerSentEvent("message", json.dumps(payload)))
+        chunks += decoder.close()
+        chunks += ResponsesDecoder(PEER).decode_whole(
+            {**as_object(payloads[0] if payloads else None), "object": "response"}
+        )
+    except ProviderError as error:
+        assert error.message
+    assert all(isinstance(chunk, get_args(Chunk)) for chunk in chunks)
