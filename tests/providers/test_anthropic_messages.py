@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import get_args
 
@@ -202,13 +203,11 @@ JSON = st.recursive(
 def test_no_json_makes_the_decoder_crash(payloads: list[object]) -> None:
     decoder = MessagesDecoder(PEER)
     chunks: list[Chunk] = []
-    try:
+    with contextlib.suppress(ProviderError):
         for payload in payloads:
             chunks += decoder.decode(ServerSentEvent("message", json.dumps(payload)))
         chunks += decoder.close()
         chunks += MessagesDecoder(PEER).decode_whole(
             {**as_object(payloads[0] if payloads else None), "type": "message"}
         )
-    except ProviderError as error:
-        assert error.message
     assert all(isinstance(chunk, get_args(Chunk)) for chunk in chunks)

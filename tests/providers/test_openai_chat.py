@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, get_args
 
@@ -345,11 +346,9 @@ JSON = st.recursive(
 def test_no_json_makes_the_decoder_crash(payloads: list[object]) -> None:
     decoder = ChatDecoder(PEER)
     chunks: list[Chunk] = []
-    try:
+    with contextlib.suppress(ProviderError):
         for payload in payloads:
             chunks += decoder.decode(ServerSentEvent("message", json.dumps(payload)))
         chunks += decoder.close()
         chunks += ChatDecoder(PEER).decode_whole(as_object(payloads[0] if payloads else None))
-    except ProviderError as error:
-        assert error.message
     assert all(isinstance(chunk, get_args(Chunk)) for chunk in chunks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, get_args
 
@@ -297,13 +298,11 @@ JSON = st.recursive(
 def test_no_json_makes_the_decoder_crash(payloads: list[object]) -> None:
     decoder = ResponsesDecoder(PEER)
     chunks: list[Chunk] = []
-    try:
+    with contextlib.suppress(ProviderError):
         for payload in payloads:
             chunks += decoder.decode(ServerSentEvent("message", json.dumps(payload)))
         chunks += decoder.close()
         chunks += ResponsesDecoder(PEER).decode_whole(
             {**as_object(payloads[0] if payloads else None), "object": "response"}
         )
-    except ProviderError as error:
-        assert error.message
     assert all(isinstance(chunk, get_args(Chunk)) for chunk in chunks)
