@@ -108,6 +108,7 @@ SAME = {
     "fence": "```python\nif a < b and x[0](y): print('<b>![x](y)</b> $x$')\n```",
     "fence in a list": "1. Do:\n\n   ```bash\n   echo $HOME | grep '<x>'\n   ```\n\n2. Then",
     "fence in a quote": "> Do:\n>\n> ```\n> a<b\n> ```",
+    "fence in a quote that begins with a sign": "> ```\n> !ls\n> ```",
     "longer fence": "````md\n```\nx\n```\n````",
     "formulas": "$E = mc^2$, $a < b$, $x \\in [0, 1)$ and\n\n$$\n\\frac{1}{2} [x]\n$$",
     "environment": "\\begin{align}\na &= b \\\\\nc &= d\n\\end{align}",

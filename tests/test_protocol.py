@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+import runpy
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -318,9 +317,7 @@ def test_the_schema_is_closed_no_message_takes_other_fields() -> None:
         assert definitions[type(message).__name__]["additionalProperties"] is False
 
 
-def test_python_dash_m_prints_the_schema() -> None:
-    printed = subprocess.run(
-        [sys.executable, "-m", "convoscope_jupyter.protocol"], capture_output=True, check=True, text=True
-    ).stdout
+def test_run_as_a_program_it_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    runpy.run_path(protocol.__file__, run_name="__main__")
 
-    assert SCHEMA == json.loads(printed)
+    assert SCHEMA == json.loads(capsys.readouterr().out)

@@ -100,7 +100,11 @@ class _Blocks:
 
     def _end_run(self) -> None:
         if self._run:
-            self._write(prose("\n".join(self._run)).split("\n"))
+            shown = prose("\n".join(self._run))
+            if self._quotes:
+                # A quote of lines that begin with "!" is a spoiler to some, who read on as if they began behind it.
+                shown = re.sub(r"^( *)!", r"\1&#33;", shown, flags=re.MULTILINE)
+            self._write(shown.split("\n"))
         self._run = []
         self._in_formula = False
 
@@ -175,9 +179,7 @@ class _Blocks:
             quoted.append(found[1])
             self._next += 1
         inner = _Blocks(quoted, quotes=self._quotes + 1).safe()
-        # ">!" is a spoiler to some, who then read what follows as if it stood at the beginning of a line.
-        shown = [f"&#33;{line[1:]}" if line.startswith("!") else line for line in inner]
-        self._write_block([f"> {line}" if line else ">" for line in shown])
+        self._write_block([f"> {line}" if line else ">" for line in inner])
         self._in_list = False
 
 
