@@ -84,6 +84,7 @@ class LabPage:
         )
         dark = "false" if "Dark" in name else "true"
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", dark)
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)  # it covers the page while the theme loads
 
     def chat(self, index: int = 0) -> Chat:
         """A chat on the page, the first one by default."""
