@@ -207,7 +207,9 @@ class RunningAttempt:
         error = self.error
         kind: ErrorKind | None = error.kind if error else None if self._end else "cancelled"
         usage = self._end.usage if self._end else Usage()
-        price = models.cost_usd(self.model, usage, response_model=self._answer.response_model)
+        # A server that only speaks a provider's format does not ask that provider's price.
+        official = self._provider.status(self.model.provider).host is None
+        price = models.cost_usd(self.model, usage, response_model=self._answer.response_model) if official else None
         ended_s = self._ended_s if self._ended_s is not None else self._clock()
         return Attempt(
             model=self.model,

@@ -15,7 +15,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from convoscope_jupyter import _loop, _waiting, config
+from convoscope_jupyter import _loop, _waiting, config, models
 from convoscope_jupyter._keeper import Keeper
 from convoscope_jupyter._running_turn import RunningTurn, TurnBegun
 from convoscope_jupyter._session_values import (
@@ -470,6 +470,7 @@ class Session:
         return Route.parse(route, known=tuple(self._providers), strict=self._strict)
 
     def _load_sdks(self) -> None:
+        _loop.submit(asyncio.to_thread(models.load))
         for name in {candidate.provider for candidate in self._route.candidates}:
             _loop.submit(asyncio.to_thread(self._providers[name].load))
 

@@ -383,3 +383,16 @@ async def test_what_surely_does_not_fit_is_refused_unsent() -> None:
     assert [] == provider.asked
     assert ["context_too_long"] == [attempt.outcome for attempt in receipt]
     assert "too long for the model by about" in (receipt[0].error_message or "")
+
+
+@pytest.mark.parametrize("host", [None, "127.0.0.1:8080"], ids=["the provider's own address", "another server"])
+async def test_only_what_the_provider_itself_answers_has_its_price(host: str | None) -> None:
+    scripts: dict[str, list[Sequence[Step]]] = {"gpt-4.1": [OK]}
+    provider = Scripted(**scripts)
+    provider.host = host
+    receipt: list[Attempt] = []
+    request = ChatRequest(provider="", model="", messages=(Message.user("hi"),))
+    async for _ in routing.stream(Route.parse("openai:gpt-4.1"), request, {"openai": provider}, receipt):
+        pass
+
+    assert (host is None) == (receipt[0].cost_usd is not None)

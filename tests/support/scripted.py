@@ -28,6 +28,7 @@ class Scripted:
     """
 
     is_local = False
+    host: str | None = None
 
     def __init__(self, **scripts: Sequence[Sequence[Step]]) -> None:
         self.scripts = {model: list(plays) for model, plays in scripts.items()}
@@ -39,7 +40,7 @@ class Scripted:
         return [request.model for request in self.requests]
 
     def status(self, name: str) -> ProviderStatus:
-        return ProviderStatus(name=name, ready=True, key_source=None, host=None, remedy=None)
+        return ProviderStatus(name=name, ready=True, key_source=None, host=self.host, remedy=None)
 
     def load(self) -> None:
         """Nothing to import."""
