@@ -192,6 +192,8 @@ async def test_closing_the_stream_closes_the_connection() -> None:
         await stream.aclose()
 
         await asyncio.wait_for(server.requests[0].abandoned.wait(), 5)
+        assert 1 == len(server.requests)
+        assert server.requests[0].abandoned.is_set()
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------------
