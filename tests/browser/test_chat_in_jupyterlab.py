@@ -264,3 +264,28 @@ def test_a_saved_notebook_holds_no_word_and_no_key(lab: LabPage, server: Jupyter
     assert 1 == saved.count(canary), "only in the cell that the person wrote"
     assert "heliotrope" not in saved
     assert canary.encode() not in server.store.read_bytes()
+
+
+def test_instructions_and_temperature_set_in_the_chat_reach_the_session(lab: LabPage) -> None:
+    shown = "(chat.session.system, chat.session.temperature)"
+    open_chat(lab, "settings.ipynb", "demo:echo", shown)
+    root = lab.chat().root
+    root.get_by_role("button", name="Menu").click()
+    root.get_by_text("Settings…").click()
+    root.get_by_label("Instructions, sent with every question").fill("Be brief.")
+    root.get_by_label("Temperature, 0 to 2").fill("0.5")
+    root.get_by_role("button", name="Save").click()
+    expect(root.get_by_role("dialog")).to_have_count(0)
+    lab.run_cell(1)
+
+    expect(lab.page.locator(".jp-OutputArea-executeResult").last).to_contain_text("('Be brief.', 0.5)")
+
+
+def test_escape_stops_the_answer(lab: LabPage) -> None:
+    open_chat(lab, "escape.ipynb", "demo:slow")
+    chat = lab.chat()
+    chat.ask("A long story")
+    expect(chat.log.locator(".answer .markdown")).not_to_be_empty()
+    chat.box.press("Escape")
+
+    expect(chat.log.locator(".problem.cancelled")).to_be_visible()
