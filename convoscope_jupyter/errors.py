@@ -164,7 +164,8 @@ class ProviderError(ConvoError):
         self.status_code = status_code
         self.request_id = request_id
         self.retry_after_s = retry_after_s
-        super().__init__(f"{provider}:{model}: {message}" if provider else message)
+        who = f"{provider}:{model}" if model else provider
+        super().__init__(f"{who}: {message}" if provider else message)
 
 
 class MissingCredentials(ProviderError):

@@ -9,8 +9,6 @@ from convoscope_jupyter import config
 from convoscope_jupyter.errors import InvalidSetting
 from convoscope_jupyter.redaction import redact
 
-_OFFICIAL_HOST = "api.openai.com"
-
 # Narrow on purpose. Parsers differ on what else a URL may hold (user names, backslashes, white space, odd digits), and
 # where the check and the request read the same text differently, a key goes to a stranger: CVE-2026-45400.
 _URL = re.compile(
@@ -34,14 +32,15 @@ class Address:
     is_loopback: bool
     """On this machine."""
     is_official: bool
-    """OpenAI's own, over TLS."""
+    """The vendor's own, over TLS."""
 
     @classmethod
-    def parse(cls, url: str, *, allow_http: bool = False) -> Address:
+    def parse(cls, url: str, *, official_url: str | None = None, allow_http: bool = False) -> Address:
         """Check a base URL.
 
         Args:
             url: Such as `http://127.0.0.1:11434/v1`.
+            official_url: The vendor's own address; `None` where there is no vendor.
             allow_http: Accept a server elsewhere without TLS. The key and the conversation then travel readable.
 
         Raises:
@@ -67,8 +66,12 @@ class Address:
             url=url.strip().rstrip("/"),
             host=f"{name}{port}",
             is_loopback=is_loopback,
-            is_official=name == _OFFICIAL_HOST and found["scheme"] == "https" and found["port"] in {None, "443"},
+            is_official=found["port"] in {None, "443"} and f"{found['scheme']}://{name}" == _origin(official_url),
         )
+
+
+def _origin(official_url: str | None) -> str | None:
+    return "/".join(official_url.split("/")[:3]) if official_url else None
 
 
 def _shown(url: str) -> str:

@@ -109,6 +109,20 @@ class Provider(Protocol):
         """
         ...
 
+    async def list_models(self, name: str) -> tuple[str, ...]:
+        """Ask which models there are. One request, on a person's wish only.
+
+        Args:
+            name: Name under which the session knows the provider.
+
+        Returns:
+            Model ids in alphabetical order.
+
+        Raises:
+            ProviderError: One typed error, its text redacted.
+        """
+        ...
+
 
 Wire = Literal["auto", "chat", "responses"]
 """Which of OpenAI's two formats to speak: `auto` takes Responses at the official address, else Chat Completions."""

@@ -109,6 +109,15 @@ class Demo:
             reason: FinishReason = "length" if model == "length" else "stop"
             yield Finished(finish_reason=reason, raw_finish_reason=reason)
 
+    async def list_models(self, name: str) -> tuple[str, ...]:
+        """The scripts' names. Sends nothing.
+
+        Args:
+            name: Name under which the session knows the provider.
+        """
+        del name
+        return tuple(sorted(_MODELS))
+
     async def _paced(self, text: str, *, slowness: float = 1.0) -> AsyncGenerator[str]:
         for words in _WORDS.findall(text) or [text] * bool(text):
             # Also at pace 0: Stop has to find a place to stop at.

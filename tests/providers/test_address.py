@@ -23,7 +23,7 @@ from convoscope_jupyter.providers._address import Address
     ],
 )
 def test_an_address_is_read(url: str, host: str, *, is_loopback: bool, is_official: bool) -> None:
-    address = Address.parse(url)
+    address = Address.parse(url, official_url="https://api.openai.com/v1")
 
     assert (host, is_loopback, is_official) == (address.host, address.is_loopback, address.is_official)
     assert url.strip().rstrip("/") == address.url

@@ -34,6 +34,7 @@ class Scripted:
         self.scripts = {model: list(plays) for model, plays in scripts.items()}
         self.requests: list[ChatRequest] = []
         self.closed: list[str] = []
+        self.listed: list[str] = []
 
     @property
     def asked(self) -> list[str]:
@@ -44,6 +45,10 @@ class Scripted:
 
     def load(self) -> None:
         """Nothing to import."""
+
+    async def list_models(self, name: str) -> tuple[str, ...]:
+        self.listed.append(name)
+        return tuple(sorted(self.scripts))
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Chunk]:
         self.requests.append(request)
