@@ -8,6 +8,10 @@
     ├── ConversationBusy(turn_id)
     ├── ConversationNotFound(reference)
     ├── AnswerInterrupted(turn)
+    ├── UnknownFormat(path, known) (also ValueError)
+    ├── ImportFormatError(path, line) (also ValueError)
+    ├── FileAlreadyExists(path) (also FileExistsError)
+    ├── FileProblem(path)
     ├── ProviderError(kind, provider, model, status_code, request_id, retry_after_s)
     │    ├── MissingCredentials   ├── AuthenticationFailed   ├── PermissionDenied
     │    ├── InsufficientQuota    ├── RateLimited            ├── Overloaded
@@ -15,13 +19,14 @@
     │    ├── ModelNotFound        ├── ContextTooLong         ├── ContentFiltered
     │    ├── InvalidRequest       ├── ProtocolError          └── StreamInterrupted
     ├── RouteExhausted (also ExceptionGroup of ProviderError; `.turn`)
-    └── StoreError(path) ── StoreUnavailable, StoreBusy, SchemaTooNew
+    └── StoreError(path) ── StoreUnavailable, StoreBusy, AlreadyStored, SchemaTooNew
 
 Messages say what happened, to what, and what to do.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -132,6 +137,66 @@ class AnswerInterrupted(ConvoError):
             f"the answer broke off after {len(turn.text)} characters, which are kept in .turn."
             f"{' ' + why if why else ''} Use session.continue_(error.turn) or session.regenerate(error.turn)."
         )
+
+
+class UnknownFormat(ConvoError, ValueError):
+    """A file's suffix is none that conversations are written in.
+
+    Args:
+        path: The file's name or path, or only its suffix.
+        known: The suffixes there are.
+    """
+
+    def __init__(self, path: str, known: Sequence[str]) -> None:
+        self.path = path
+        self.known = tuple(known)
+        name = re.split(r"[/\\]", path)[-1]
+        suffix = name[name.rfind(".") :] if "." in name else name
+        super().__init__(f"convoscope reads and writes {' and '.join(known)}, not {suffix!r}. Choose one of them.")
+
+
+class ImportFormatError(ConvoError, ValueError):
+    """A file holds no conversation that can be read.
+
+    Args:
+        message: What is wrong and what to do, to be read behind the file's name. It quotes nothing of the file.
+        path: The file's name or path.
+        line: The line at which it went wrong, from 1; `None` when it is not one line's fault.
+    """
+
+    def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        super().__init__(f"{path!r}{f', line {line},' if line is not None else ''} {message}")
+
+
+class FileAlreadyExists(ConvoError, FileExistsError):
+    """An export would overwrite a file.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"{path!r} exists already and was left as it is. Choose another name, or pass overwrite=True.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # An OSError that is made without `__init__` forgets its arguments, and with them its sentence.
+        return type(self), (self.path,), self.__dict__
+
+
+class FileProblem(ConvoError):
+    """A file of the user's cannot be read or written.
+
+    Args:
+        message: What happened and what to do.
+        path: The file.
+    """
+
+    def __init__(self, message: str, path: str) -> None:
+        self.path = path
+        super().__init__(message)
 
 
 class ProviderError(ConvoError):
@@ -336,6 +401,10 @@ class StoreUnavailable(StoreError):
 
 class StoreBusy(StoreError):
     """Another process held the store's lock for too long."""
+
+
+class AlreadyStored(StoreError):
+    """What is to be put into the store has an id that is there already."""
 
 
 class SchemaTooNew(StoreError):

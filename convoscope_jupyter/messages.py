@@ -403,6 +403,8 @@ def receipt_sentence(response: Response) -> str:
     before = attempts[:-1] if last is not None else attempts
     failures = ", ".join(f"{a.model} {_KIND_IN_WORDS[a.error_kind]}" for a in before if a.error_kind)
     if last is None:
+        if response.text:
+            return "Which model answered is not recorded."
         return f"No model answered: {failures}." if failures else "No model was asked."
     head = f"{last.model} {_STATUS_IN_WORDS[response.status]} {last.duration_s:.1f} s"
     return f"{head}, after {failures}." if failures else f"{head}."

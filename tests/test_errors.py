@@ -20,6 +20,8 @@ from convoscope_jupyter.errors import (
     ConversationBusy,
     ConversationNotFound,
     ConvoError,
+    FileAlreadyExists,
+    ImportFormatError,
     InvalidPrompt,
     InvalidRoute,
     InvalidSetting,
@@ -29,6 +31,7 @@ from convoscope_jupyter.errors import (
     StoreBusy,
     StoreError,
     TimedOut,
+    UnknownFormat,
     UnknownModel,
     UnknownProvider,
 )
@@ -65,6 +68,9 @@ EXAMPLES: list[ConvoError] = [
     ConversationBusy("t"),
     ConversationNotFound("c"),
     AnswerInterrupted(PARTIAL),
+    UnknownFormat("chat.docx", [".ipynb", ".json"]),
+    ImportFormatError("is not JSON.", path="chat.json", line=3),
+    FileAlreadyExists("chat.json"),
     RateLimited("Too many.", provider="openai", model="m", status_code=429, request_id="r", retry_after_s=3.0),
     ConnectionFailed("No such host.", provider="openai", model="m", retryable=False),
     RouteExhausted("Nobody.", [RateLimited("Too many.", provider="openai", model="m")], turn=PARTIAL),
@@ -97,6 +103,9 @@ def test_the_tree_in_the_docstring_is_the_tree_of_classes() -> None:
         pytest.param(InvalidRoute, ValueError, id="route"),
         pytest.param(InvalidSetting, ValueError, id="setting"),
         pytest.param(ConversationNotFound, LookupError, id="not found"),
+        pytest.param(UnknownFormat, ValueError, id="unknown format"),
+        pytest.param(ImportFormatError, ValueError, id="import"),
+        pytest.param(FileAlreadyExists, FileExistsError, id="file exists"),
         pytest.param(RouteExhausted, ExceptionGroup, id="exhausted"),
     ],
 )
@@ -168,6 +177,41 @@ def test_an_interrupted_turn_without_a_response_has_a_message_too() -> None:
     empty = Turn(id="t", parent_id=None, prompt=Message.user("?"), created_at=PARTIAL.created_at)
 
     assert str(AnswerInterrupted(empty)).startswith("the answer broke off after 0 characters")
+
+
+@pytest.mark.parametrize(
+    "path,named",
+    [
+        pytest.param("notes/chat.docx", "'.docx'", id="path"),
+        pytest.param(".docx", "'.docx'", id="suffix"),
+        pytest.param("old.notes/chat", "'chat'", id="no suffix"),
+        pytest.param("C:\\old.notes\\chat", "'chat'", id="no suffix on Windows"),
+        pytest.param("", "''", id="nothing"),
+    ],
+)
+def test_an_unknown_format_names_the_suffix_and_what_there_is(path: str, named: str) -> None:
+    error = UnknownFormat(path, [".ipynb", ".json"])
+
+    assert (path, (".ipynb", ".json")) == (error.path, error.known)
+    assert f"convoscope reads and writes .ipynb and .json, not {named}. Choose one of them." == str(error)
+
+
+def test_a_file_that_cannot_be_read_is_named_with_its_line() -> None:
+    error = ImportFormatError("is not JSON. Save it again.", path="a\x1b.json", line=3)
+
+    assert ("a\x1b.json", 3) == (error.path, error.line)
+    assert r"'a\x1b.json', line 3, is not JSON. Save it again." == str(error)
+    assert "'b.json' is empty." == str(ImportFormatError("is empty.", path="b.json"))
+
+
+def test_a_file_that_exists_is_named_with_both_ways_out() -> None:
+    error = FileAlreadyExists("chat.json")
+
+    assert "chat.json" == error.path
+    assert "'chat.json' exists already and was left as it is. Choose another name, or pass overwrite=True." == str(
+        error
+    )
+    assert (str(error), "chat.json") == (str(copy.copy(error)), copy.copy(error).path)
 
 
 def test_a_providers_error_carries_data_and_names_its_model() -> None:
