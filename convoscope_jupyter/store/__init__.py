@@ -89,6 +89,15 @@ class Store(Protocol):
         """
         ...
 
+    def add(self, conversation: Conversation) -> None:
+        """Put a whole conversation in, in one transaction. It is finished: nothing of it awaits an answer.
+
+        Raises:
+            AlreadyStored: Its id, or the id of one of its turns, is there already. Nothing was put in.
+            StoreError: So is its name, or it cannot be written.
+        """
+        ...
+
     def recover(self) -> Sequence[str]:
         """Mark the turns of kernels that are gone as `interrupted`, with the text from their side files.
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Final, Literal
 
-from convoscope_jupyter.errors import StoreBusy, StoreError, StoreUnavailable
+from convoscope_jupyter.errors import AlreadyStored, StoreBusy, StoreError, StoreUnavailable
 from convoscope_jupyter.messages import Conversation, Response, Turn, utc_now
 from convoscope_jupyter.store import ConversationSummary, Partial, _forks, _migrations, _opening, _partial, _rows
 
@@ -172,6 +172,27 @@ class SqliteStore:
                 connection.execute(_UPSERT_TURN, _rows.turn_row(conversation_id, turn, finished_at=now))
                 self._put_responses(connection, turn.id, turn.responses)
             self._drop_side_file(turn.id, folded=True)
+
+    def add(self, conversation: Conversation) -> None:
+        """See `Store.add`."""
+        finished_at = utc_now()
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            known = connection.execute("SELECT 1 FROM conversation WHERE id = ?", (_rows.clean(conversation.id),))
+            if known.fetchone() is not None:
+                raise AlreadyStored(
+                    f"the store {self._place} has a conversation {conversation.id} already. Open that one by its id.",
+                    path=self._place,
+                )
+            self._put_conversation(connection, _INSERT_CONVERSATION, conversation)
+            for turn in conversation.turns:
+                known = connection.execute("SELECT 1 FROM turn WHERE id = ?", (_rows.clean(turn.id),))
+                if known.fetchone() is not None:
+                    raise AlreadyStored(
+                        f"the store {self._place} has a turn {turn.id} already. Give this one a new id.",
+                        path=self._place,
+                    )
+                connection.execute(_UPSERT_TURN, _rows.turn_row(conversation.id, turn, finished_at=finished_at))
+                self._put_responses(connection, turn.id, turn.responses)
 
     # --- running answers -------------------------------------------------------------------------
 
