@@ -1,12 +1,13 @@
-"""Text made fit for where it goes: for the host's Markdown renderer, and for plain text."""
+"""Text made fit for where it goes (the host's Markdown renderer, a terminal), and pictures made fit to be sent."""
 
 from __future__ import annotations
 
 import re
 
 from convoscope_jupyter._host_markdown import host_markdown
+from convoscope_jupyter.context._images import image_part
 
-__all__ = ["display_safe", "host_markdown"]
+__all__ = ["display_safe", "host_markdown", "image_part"]
 
 # Direction overrides, invisible separators and tag characters: text that reads otherwise than it looks. Joiners,
 # which emoji and many scripts need, are no harm. https://www.unicode.org/reports/tr36/
