@@ -7,12 +7,15 @@ An answer is shown whether or not it can be saved. What could not be saved is re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 from convoscope_jupyter import _loop
-from convoscope_jupyter.errors import StoreError
+from convoscope_jupyter._session_values import with_new_ids
+from convoscope_jupyter.errors import AlreadyStored, StoreError
 from convoscope_jupyter.messages import Conversation, Turn
 from convoscope_jupyter.store import ConversationSummary, Partial, Store
 
@@ -134,6 +137,35 @@ class Keeper:
         """
         self._recover_once()
         return self._store.find_by_name(name)
+
+    def adopt(self, conversation: Conversation) -> Conversation:
+        """Keep a conversation that comes from elsewhere. Blocks.
+
+        Args:
+            conversation: With its turns.
+
+        Returns:
+            The same one; a copy with ids of its own where this store has other words under them, so that a file can
+            never change what is stored.
+
+        Raises:
+            StoreError: The store cannot be read or written.
+        """
+        self._recover_once()
+        if not conversation.turns:
+            return conversation
+        stored = self._store.get(conversation.id)
+        if stored is not None and stored.turns == conversation.turns:
+            return conversation
+        if conversation.name is not None and self._store.find_by_name(conversation.name) is not None:
+            conversation = replace(conversation, name=None)
+        if stored is None:
+            with contextlib.suppress(AlreadyStored):
+                self._store.add(conversation)
+                return conversation
+        conversation = with_new_ids(conversation)
+        self._store.add(conversation)
+        return conversation
 
     async def get_in_thread(self, conversation_id: str) -> Conversation | None:
         """`get`, without blocking the loop.

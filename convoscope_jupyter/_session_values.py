@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from convoscope_jupyter import config
+from convoscope_jupyter.context import image_part
 from convoscope_jupyter.errors import InvalidPrompt, InvalidSetting, UnknownProvider
 from convoscope_jupyter.messages import Conversation, Message, Turn, new_id, utc_now
 from convoscope_jupyter.providers import default_model
@@ -22,13 +24,16 @@ def new_conversation(*, system: str | None, name: str | None = None) -> Conversa
     return Conversation(id=new_id(), created_at=now, updated_at=now, system=system, name=name, title=name or "")
 
 
-def next_turn(conversation: Conversation, prompt: str, *, turn_id: str | None = None) -> Turn:
+def next_turn(
+    conversation: Conversation, prompt: str, *, images: Sequence[object] = (), turn_id: str | None = None
+) -> Turn:
     """A turn at the end of a conversation, not yet part of it. Raises `InvalidPrompt`."""
     path = conversation.path()
+    message = Message.user(checked_prompt(prompt))
     return Turn(
         id=turn_id or new_id(),
         parent_id=path[-1].id if path else None,
-        prompt=Message.user(checked_prompt(prompt)),
+        prompt=replace(message, parts=(*map(image_part, checked_images(images)), *message.parts)),
         created_at=utc_now(),
     )
 
@@ -47,6 +52,21 @@ def continuation_of(turn: Turn, *, turn_id: str | None = None) -> Turn:
         created_at=utc_now(),
         continues=turn.id,
     )
+
+
+def with_new_ids(conversation: Conversation) -> Conversation:
+    """A copy of a conversation that can be kept beside it."""
+    new = {turn.id: new_id() for turn in conversation.turns}
+    turns = tuple(
+        replace(
+            turn,
+            id=new[turn.id],
+            parent_id=new.get(turn.parent_id, turn.parent_id) if turn.parent_id else None,
+            continues=new.get(turn.continues, turn.continues) if turn.continues else None,
+        )
+        for turn in conversation.turns
+    )
+    return replace(conversation, id=new_id(), turns=turns)
 
 
 def default_route(settings: config.Settings, providers: Mapping[str, Provider]) -> str:
@@ -71,6 +91,13 @@ def checked_prompt(prompt: object) -> str:
         message = "there is nothing to ask: the prompt is empty. Write a question first."
         raise InvalidPrompt(message)
     return prompt
+
+
+def checked_images(images: Sequence[object]) -> Sequence[object]:
+    """The images, if it is a list of them and not one."""
+    if isinstance(images, (str, bytes, os.PathLike)):
+        raise InvalidPrompt("images is a list: pass images=[…], also for a single one.")
+    return images
 
 
 def checked_temperature(temperature: float | None) -> float | None:

@@ -28,6 +28,9 @@ _Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+
 _Route = Annotated[str, Field(min_length=1, max_length=2_000)]
 _Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 
+Health = Literal["unknown", "ok", "cooling", "failing"]
+"""How a provider fared when it was last asked: `cooling` for as long as it wants to be left alone."""
+
 
 class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -116,8 +119,33 @@ class Rename(_Wire):
     title: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class Export(_Wire):
+    """Write the conversation into a new file beside the notebook. Answered by `Exported`."""
+
+    type: Literal["export"] = "export"
+    suffix: Literal[".ipynb", ".json"]
+
+
+class ListModels(_Wire):
+    """Ask a provider which models it has. Answered by `ModelsListed`."""
+
+    type: Literal["list_models"] = "list_models"
+    provider: Annotated[str, Field(min_length=1, max_length=64)]
+
+
 Command = Annotated[
-    Hello | Submit | Retry | Continue | Cancel | Configure | LoadEarlier | OpenConversation | NewConversation | Rename,
+    Hello
+    | Submit
+    | Retry
+    | Continue
+    | Cancel
+    | Configure
+    | LoadEarlier
+    | OpenConversation
+    | NewConversation
+    | Rename
+    | Export
+    | ListModels,
     Field(discriminator="type"),
 ]
 
@@ -135,7 +163,12 @@ class ProviderInfo(_Wire):
     remedy: str | None
     offline: bool
     models: tuple[str, ...]
-    """A few model ids worth offering; any other can be typed."""
+    """Model ids worth offering: all of them once they were listed, a few before. Any other can be typed."""
+    health: Health
+    health_note: str | None
+    """What went wrong last, when it is `cooling` or `failing`."""
+    retry_in_s: float | None
+    """How long it is still `cooling`."""
 
 
 class SettingsInfo(_Wire):
@@ -266,6 +299,24 @@ class StatusChanged(_Numbered):
     store: StoreInfo
 
 
+class Exported(_Numbered):
+    """The conversation is in a file."""
+
+    type: Literal["exported"] = "exported"
+    path: str
+    """Relative to the kernel's working directory, which is the notebook's folder."""
+
+
+class ModelsListed(_Numbered):
+    """What a provider says it has. The ids also come with every `ProviderInfo` from now on."""
+
+    type: Literal["models_listed"] = "models_listed"
+    provider: str
+    models: tuple[str, ...]
+    problem: str | None
+    """Why there is no list, with the remedy."""
+
+
 class Rejected(_Numbered):
     """A command was not carried out. Nothing was sent and nothing is lost."""
 
@@ -277,7 +328,17 @@ class Rejected(_Numbered):
 
 
 Event = Annotated[
-    Snapshot | TurnStarted | AttemptBegun | AttemptOver | Delta | TurnEnded | EarlierTurns | StatusChanged | Rejected,
+    Snapshot
+    | TurnStarted
+    | AttemptBegun
+    | AttemptOver
+    | Delta
+    | TurnEnded
+    | EarlierTurns
+    | StatusChanged
+    | Exported
+    | ModelsListed
+    | Rejected,
     Field(discriminator="type"),
 ]
 

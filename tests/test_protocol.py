@@ -57,7 +57,16 @@ TURN = Turn(
 CONVERSATION = protocol.ConversationInfo(id="c", title="Hi", updated_at="2026-01-01T12:00:00Z", turn_count=1)
 SETTINGS = protocol.SettingsInfo(route="openai:gpt-5-mini", system=None, temperature=0.5, max_output_tokens=None)
 PROVIDER = protocol.ProviderInfo(
-    name="openai", ready=True, key_source="./.env", host=None, remedy=None, offline=False, models=("gpt-5-mini",)
+    name="openai",
+    ready=True,
+    key_source="./.env",
+    host=None,
+    remedy=None,
+    offline=False,
+    models=("gpt-5-mini",),
+    health="cooling",
+    health_note="OpenAI had too many requests with this key (429).",
+    retry_in_s=4.5,
 )
 STORE = protocol.StoreInfo(saved=True, place="/x.sqlite3", problem=None)
 
@@ -72,6 +81,8 @@ COMMANDS: list[Command] = [
     protocol.OpenConversation(conversation_id="c-1"),
     protocol.NewConversation(),
     protocol.Rename(title="Sorting"),
+    protocol.Export(suffix=".ipynb"),
+    protocol.ListModels(provider="openai"),
 ]
 EVENTS: list[Event] = [
     protocol.Snapshot(
@@ -95,6 +106,8 @@ EVENTS: list[Event] = [
     protocol.TurnEnded(seq=8, turn=TURN, text_length=8, text_crc32=1, reasoning_length=2),
     protocol.EarlierTurns(seq=9, turns=(TURN,), has_earlier=True),
     protocol.StatusChanged(seq=10, conversation=CONVERSATION, settings=SETTINGS, providers=(PROVIDER,), store=STORE),
+    protocol.Exported(seq=12, path="sorting.ipynb"),
+    protocol.ModelsListed(seq=13, provider="openai", models=("gpt-5-mini",), problem=None),
     protocol.Rejected(seq=11, command="submit", turn_id=None, message="The prompt is empty. Write a question first."),
 ]
 

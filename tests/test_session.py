@@ -16,10 +16,12 @@ import pytest
 
 import convoscope_jupyter as cv
 from convoscope_jupyter import _loop, errors
+from convoscope_jupyter._notices import Notice, TurnProgress
 from convoscope_jupyter._session_values import CONTINUE_PROMPT
 from convoscope_jupyter.messages import (
     AttemptFailed,
     AttemptStarted,
+    ImagePart,
     Message,
     ReasoningDelta,
     SessionEvent,
@@ -27,7 +29,7 @@ from convoscope_jupyter.messages import (
     TurnFinished,
 )
 from convoscope_jupyter.providers._base import ChatRequest, Chunk
-from convoscope_jupyter.session import Notice, Session, TurnProgress
+from convoscope_jupyter.session import Session
 from tests.support.scripted import OK, STOP, Scripted, Step
 
 
@@ -264,7 +266,7 @@ async def test_cancelling_the_awaiting_task_stops_the_answer() -> None:
         if isinstance(notice, TurnProgress) and isinstance(notice.event, TurnFinished):
             here.call_soon_threadsafe(finished.set)
 
-    session.observe(observe)
+    session.conductor.observe(observe)
     begun = asyncio.Event()
     task = asyncio.create_task(session.ask_async("Hi", on_delta=lambda _: begun.set()))
     await begun.wait()
@@ -413,11 +415,13 @@ def test_a_kernel_that_exits_in_the_middle_leaves_an_answer_to_continue(store_pa
         import threading
         from convoscope_jupyter._session_values import next_turn
         from convoscope_jupyter.messages import TextDelta
-        from convoscope_jupyter.session import Session, TurnProgress
+        from convoscope_jupyter._notices import TurnProgress
+        from convoscope_jupyter.session import Session
         session = Session("demo:slow", store={store_path!r})
         enough = threading.Event()
-        session.observe(lambda n: isinstance(n, TurnProgress) and isinstance(n.event, TextDelta) and enough.set())
-        session.launch(next_turn(session.conversation, "Hi"))
+        is_text = lambda notice: isinstance(notice, TurnProgress) and isinstance(notice.event, TextDelta)
+        session.conductor.observe(lambda notice: is_text(notice) and enough.set())
+        session.conductor.launch(next_turn(session.conversation, "Hi"))
         enough.wait()
         print(session.conversation.id, flush=True)
         """
@@ -440,7 +444,7 @@ def test_an_observer_that_fails_does_not_end_the_answer() -> None:
     def fail(_: Notice) -> None:
         raise ValueError
 
-    session.observe(fail)
+    session.conductor.observe(fail)
 
     assert "Hello" == session.ask("Hi").text
 
@@ -448,7 +452,7 @@ def test_an_observer_that_fails_does_not_end_the_answer() -> None:
 def test_an_observer_hears_nothing_after_it_has_left() -> None:
     session, _ = session_of()
     heard: list[Notice] = []
-    session.observe(heard.append)()
+    session.conductor.observe(heard.append)()
     session.ask("Hi")
 
     assert [] == heard
@@ -457,7 +461,7 @@ def test_an_observer_hears_nothing_after_it_has_left() -> None:
 def test_every_event_of_a_turn_reaches_observers_and_the_asker_alike() -> None:
     session, _ = session_of()
     heard: list[SessionEvent] = []
-    session.observe(lambda notice: heard.append(notice.event) if isinstance(notice, TurnProgress) else None)
+    session.conductor.observe(lambda notice: heard.append(notice.event) if isinstance(notice, TurnProgress) else None)
 
     assert list(session.stream("Hi")) == heard
 
@@ -492,3 +496,115 @@ def test_an_unknown_default_provider_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DEFAULT_LLM_PROVIDER", "hal")
     with pytest.raises(errors.UnknownProvider, match="'hal'"):
         Session(store=":memory:")
+
+
+# --- files and pictures ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".json", ".ipynb"])
+def test_a_conversation_comes_back_whole_from_a_file(suffix: str, tmp_path: Path) -> None:
+    session, _ = session_of(OK, [TextDelta(text="Half"), errors.ConnectionFailed("dropped")], OK, system="Be brief.")
+    session.ask("Hi")
+    with pytest.raises(cv.AnswerInterrupted) as broken_off:
+        session.ask("More")
+    session.regenerate(broken_off.value.turn)
+    path = session.export(tmp_path / f"chat{suffix}")
+
+    again = Session.load(path, "demo:echo", store=":memory:")
+
+    assert session.conversation == again.conversation
+    assert "And now?" == again.ask("And now?").text
+
+
+def test_a_loaded_conversation_is_in_the_store(tmp_path: Path, store_path: str) -> None:
+    session, _ = session_of()
+    session.ask("Hi")
+    Session.load(session.export(tmp_path / "chat.json"), "demo:echo", store=store_path)
+
+    assert session.conversation == cv.open_store(store_path).get(session.conversation.id)
+
+
+def test_loading_what_the_store_has_already_changes_nothing(tmp_path: Path, store_path: str) -> None:
+    session, _ = session_of(store=store_path)
+    session.ask("Hi")
+    again = Session.load(session.export(tmp_path / "chat.json"), "demo:echo", store=store_path)
+
+    assert session.conversation == again.conversation
+    assert 1 == len(cv.open_store(store_path).list())
+
+
+def test_a_file_never_changes_what_is_stored_under_its_ids(tmp_path: Path, store_path: str) -> None:
+    session, _ = session_of(store=store_path, conversation="decay")
+    session.ask("Hi")
+    path = session.export(tmp_path / "chat.json")
+    session.ask("More")
+    stored = cv.open_store(store_path).get(session.conversation.id)
+
+    copy = Session.load(path, "demo:echo", store=store_path).conversation
+
+    assert stored == cv.open_store(store_path).get(session.conversation.id)
+    assert (["Hi"], None) == ([turn.prompt.text for turn in copy.turns], copy.name)
+    assert not {copy.id, *(turn.id for turn in copy.turns)} & {session.conversation.id, stored.turns[0].id}  # type: ignore[union-attr]  # it is there
+    assert copy == cv.open_store(store_path).get(copy.id)
+
+
+def test_a_turn_of_another_conversation_is_never_taken_over(tmp_path: Path, store_path: str) -> None:
+    session, _ = session_of(store=store_path)
+    session.ask("Hi")
+    path = session.export(tmp_path / "chat.json")
+    path.write_text(path.read_text().replace(session.conversation.id, "00000000-0000-4000-8000-000000000000"))
+
+    copy = Session.load(path, "demo:echo", store=store_path).conversation
+
+    assert copy.turns[0].id != session.conversation.turns[0].id
+    assert ["Hi", "Hi"] == [turn.prompt.text for turn in (*session.conversation.turns, *copy.turns)]
+
+
+def test_a_file_does_not_choose_whom_to_ask(tmp_path: Path) -> None:
+    session, provider = session_of()
+    session.ask("Hi")
+    again = Session.load(session.export(tmp_path / "chat.json"), store=":memory:", system="Be long.")
+
+    assert ("demo:tour", "Be long.", 1) == (str(again.route), again.system, len(provider.requests))
+
+
+def test_a_file_and_a_conversation_of_the_store_cannot_both_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="leave `conversation` out"):
+        Session.load(tmp_path / "chat.json", conversation="decay")
+
+
+def test_exporting_again_asks_before_it_overwrites(tmp_path: Path) -> None:
+    session, _ = session_of()
+    session.export(tmp_path / "chat.json")
+
+    with pytest.raises(errors.FileAlreadyExists, match="overwrite=True"):
+        session.export(tmp_path / "chat.json")
+
+    assert tmp_path / "chat.json" == session.export(tmp_path / "chat.json", overwrite=True)
+
+
+def test_a_picture_goes_with_its_question_and_stays_in_the_conversation(tmp_path: Path, store_path: str) -> None:
+    session, provider = session_of(store=store_path)
+    (tmp_path / "figure.gif").write_bytes(b"GIF89a")
+    turn = session.ask("What is this?", images=[tmp_path / "figure.gif"])
+
+    sent = provider.requests[0].messages[-1]
+    assert (ImagePart(media_type="image/gif", data_base64="R0lGODlh"), "What is this?") == (sent.parts[0], sent.text)
+    assert turn == cv.open_store(store_path).get(session.conversation.id).turns[0]  # type: ignore[union-attr]  # it is there
+
+
+@pytest.mark.parametrize("images", ["figure.png", b"GIF89a"])
+def test_one_picture_is_a_list_of_one(images: object) -> None:
+    session, provider = session_of()
+    with pytest.raises(errors.InvalidPrompt, match="images is a list"):
+        session.ask("What is this?", images=images)  # type: ignore[arg-type]  # what a user may write
+
+    assert [] == provider.requests
+
+
+def test_models_are_listed_by_provider() -> None:
+    session, _ = session_of()
+
+    assert ("m",) == session.list_models("p")
+    with pytest.raises(errors.UnknownProvider, match="no provider 'q'"):
+        session.list_models("q")

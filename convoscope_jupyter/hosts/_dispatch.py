@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import assert_never
 
 from convoscope_jupyter import _loop, protocol
-from convoscope_jupyter._running_turn import RunningTurn, TurnBegun
+from convoscope_jupyter._notices import ConversationOpened, Notice, SettingsChanged, TurnBegun, TurnProgress
+from convoscope_jupyter._running_turn import RunningTurn
 from convoscope_jupyter._session_values import continuation_of, next_turn, retry_of
-from convoscope_jupyter.errors import ConversationNotFound, ConvoError, MalformedCommand, StoreError
+from convoscope_jupyter.errors import ConversationNotFound, ConvoError, MalformedCommand, StoreError, UnknownProvider
 from convoscope_jupyter.hosts import _wire
 from convoscope_jupyter.messages import (
     AttemptFailed,
@@ -26,7 +27,7 @@ from convoscope_jupyter.messages import (
     Turn,
     TurnFinished,
 )
-from convoscope_jupyter.session import ConversationOpened, Notice, Session, SettingsChanged, TurnProgress
+from convoscope_jupyter.session import Session
 
 DELTAS_EVERY_S = 0.05
 """At most twenty delta messages a second."""
@@ -52,7 +53,7 @@ class Dispatcher:
         self._flush_timer: asyncio.TimerHandle | None = None
         self._resumable: protocol.ConversationInfo | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stop_observing = session.observe(self._on_notice)
+        self._stop_observing = session.conductor.observe(self._on_notice)
 
     def close(self) -> None:
         """Send nothing more."""
@@ -91,7 +92,7 @@ class Dispatcher:
                 command.type, turn_id, "this could not be done, by a fault of ours. The kernel's log says more."
             )
 
-    async def _apply(self, command: protocol.Command) -> None:  # noqa: C901 - one arm for each command
+    async def _apply(self, command: protocol.Command) -> None:  # noqa: C901, PLR0912 - one arm for each command
         session = self._session
         match command:
             case protocol.Hello():
@@ -103,7 +104,7 @@ class Dispatcher:
             case protocol.Continue(turn_id=turn_id, source_turn_id=source, route=route):
                 await self._launch(turn_id, lambda: continuation_of(self._turn(source), turn_id=turn_id), route)
             case protocol.Cancel():
-                if session.running is None:
+                if session.conductor.running is None:
                     self._emit_status()  # every command is answered, so that no view waits for nothing
                 session.cancel()
             case protocol.Configure():
@@ -111,11 +112,15 @@ class Dispatcher:
             case protocol.LoadEarlier(before_turn_id=before):
                 self._page(before)
             case protocol.OpenConversation(conversation_id=conversation_id):
-                await session.open(conversation_id)
+                await session.conductor.open(conversation_id)
             case protocol.NewConversation():
-                session.start_new()
+                session.conductor.start_new()
             case protocol.Rename(title=title):
                 session.title = title
+            case protocol.Export(suffix=suffix):
+                await self._export(suffix)
+            case protocol.ListModels(provider=provider):
+                await self._list_models(provider)
             case _ as never:
                 assert_never(never)
 
@@ -145,10 +150,10 @@ class Dispatcher:
         if self._knows(turn_id):
             self._emit_status()
         else:
-            await asyncio.wrap_future(self._session.launch(make(), route))
+            await asyncio.wrap_future(self._session.conductor.launch(make(), route))
 
     def _knows(self, turn_id: str) -> bool:
-        running = self._session.running
+        running = self._session.conductor.running
         return (running is not None and running.turn.id == turn_id) or any(
             turn.id == turn_id for turn in self._session.conversation.turns
         )
@@ -169,6 +174,23 @@ class Dispatcher:
             session.temperature = command.temperature
         if "max_output_tokens" in given:
             session.max_output_tokens = command.max_output_tokens
+
+    async def _export(self, suffix: str) -> None:
+        path = await asyncio.to_thread(self._session.conductor.export_beside, suffix)
+        self._emit(protocol.Exported(seq=self._next_seq(), path=path.name))
+
+    async def _list_models(self, provider: str) -> None:
+        board, problem = self._session.conductor.board, None
+        try:
+            if provider not in self._session.providers:
+                raise UnknownProvider(provider, tuple(self._session.providers))
+            await board.list_models(provider, refresh=True)
+        except ConvoError as error:
+            problem = str(error)
+        models = () if problem else board.known_models(provider)
+        event = protocol.ModelsListed(seq=self._next_seq(), provider=provider, models=models, problem=problem)
+        self._emit(event)
+        self._emit_status()
 
     def _page(self, before_turn_id: str) -> None:
         path = self._session.conversation.path()
@@ -219,7 +241,7 @@ class Dispatcher:
 
     def _send_snapshot(self) -> None:
         self._flush()
-        running = self._session.running
+        running = self._session.conductor.running
         started = running is not None and any(t.id == running.turn.id for t in self._session.conversation.turns)
         if running is not None and started:
             self._outbox.resume(running)

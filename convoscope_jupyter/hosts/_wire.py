@@ -8,7 +8,6 @@ from typing import TypedDict
 from convoscope_jupyter import protocol
 from convoscope_jupyter._running_turn import RunningTurn
 from convoscope_jupyter.messages import Conversation, Turn
-from convoscope_jupyter.providers import suggested_models
 from convoscope_jupyter.session import Session
 from convoscope_jupyter.store import ConversationSummary
 
@@ -146,7 +145,8 @@ def _settings(session: Session) -> protocol.SettingsInfo:
 
 
 def _providers(session: Session) -> tuple[protocol.ProviderInfo, ...]:
-    statuses = [provider.status(name) for name, provider in session.providers.items()]
+    board = session.conductor.board
+    statuses = [(provider.status(name), board.health(name)) for name, provider in session.providers.items()]
     return tuple(
         protocol.ProviderInfo(
             name=status.name,
@@ -155,9 +155,12 @@ def _providers(session: Session) -> tuple[protocol.ProviderInfo, ...]:
             host=status.host,
             remedy=status.remedy,
             offline=status.offline,
-            models=suggested_models(status.name),
+            models=board.known_models(status.name),
+            health=health.state,
+            health_note=health.note,
+            retry_in_s=health.retry_in_s,
         )
-        for status in statuses
+        for status, health in statuses
     )
 
 

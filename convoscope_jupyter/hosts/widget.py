@@ -10,9 +10,11 @@ import anywidget
 import traitlets
 
 from convoscope_jupyter import protocol
+from convoscope_jupyter._conductor import RouteLike
+from convoscope_jupyter._notices import ConversationOpened, Notice
 from convoscope_jupyter.hosts._dispatch import Dispatcher
 from convoscope_jupyter.messages import Conversation
-from convoscope_jupyter.session import ConversationOpened, Notice, RouteLike, Session
+from convoscope_jupyter.session import Session
 
 _Bundle = tuple[dict[str, Any], dict[str, Any]]
 
@@ -66,7 +68,7 @@ class Chat(anywidget.AnyWidget):
         self.set_trait("conversation_id", session.conversation.id)
         _answer_while_a_cell_runs(self.comm)
         self._dispatcher = Dispatcher(session, self._send_event)
-        self._stop_observing = session.observe(self._follow)
+        self._stop_observing = session.conductor.observe(self._follow)
         self.on_msg(self._on_message)  # pyright: ignore[reportUnknownMemberType]  # ipywidgets ships no types
 
     @property

@@ -178,6 +178,16 @@ def settings_and_new_conversation() -> Wire:
     return wire
 
 
+def saved_and_listed() -> Wire:
+    wire = Wire({"m": [list(OK)], "other": [list(OK)]})
+    wire.send(HELLO, until="snapshot")
+    wire.send(submit("What is it?", "turn-00000001"), until="status_changed")
+    wire.send({"type": "export", "suffix": ".ipynb"}, until="exported")
+    wire.send({"type": "export", "suffix": ".ipynb"}, until="exported")  # beside the first, which stays as it is
+    wire.send({"type": "list_models", "provider": "p"}, until="status_changed")
+    return wire
+
+
 ALL: dict[str, Callable[[], Wire]] = {
     play.__name__: play
     for play in (
@@ -189,6 +199,7 @@ ALL: dict[str, Callable[[], Wire]] = {
         stopped,
         refused,
         settings_and_new_conversation,
+        saved_and_listed,
     )
 }
 

@@ -54,7 +54,7 @@ def test_the_synced_id_follows_the_session_to_another_conversation() -> None:
     chat = chat_of()
     chat.session.ask("Hi")
     first = chat.conversation_id
-    chat.session.start_new()
+    chat.session.conductor.start_new()
 
     assert chat.session.conversation.id == chat.conversation_id != first
 

@@ -1,9 +1,30 @@
 // Generated from convoscope_jupyter/protocol.py by `make protocol`. Do not edit.
 
 export type Command =
-  Hello | Submit | Retry | Continue | Cancel | Configure | LoadEarlier | OpenConversation | NewConversation | Rename;
+  | Hello
+  | Submit
+  | Retry
+  | Continue
+  | Cancel
+  | Configure
+  | LoadEarlier
+  | OpenConversation
+  | NewConversation
+  | Rename
+  | Export
+  | ListModels;
 export type Event =
-  Snapshot | TurnStarted | AttemptBegun | AttemptOver | Delta | TurnEnded | EarlierTurns | StatusChanged | Rejected;
+  | Snapshot
+  | TurnStarted
+  | AttemptBegun
+  | AttemptOver
+  | Delta
+  | TurnEnded
+  | EarlierTurns
+  | StatusChanged
+  | Exported
+  | ModelsListed
+  | Rejected;
 
 /**
  * The wire protocol between the browser and the kernel.
@@ -90,6 +111,20 @@ export interface Rename {
   type: "rename";
 }
 /**
+ * Write the conversation into a new file beside the notebook. Answered by `Exported`.
+ */
+export interface Export {
+  suffix: ".ipynb" | ".json";
+  type: "export";
+}
+/**
+ * Ask a provider which models it has. Answered by `ModelsListed`.
+ */
+export interface ListModels {
+  provider: string;
+  type: "list_models";
+}
+/**
  * Everything a view needs, at once. `seq` is that of the last event it already holds.
  */
 export interface Snapshot {
@@ -118,6 +153,8 @@ export interface ConversationInfo {
  * One line of the model picker's status list.
  */
 export interface ProviderInfo {
+  health: "unknown" | "ok" | "cooling" | "failing";
+  health_note: string | null;
   host: string | null;
   key_source: string | null;
   models: string[];
@@ -125,6 +162,7 @@ export interface ProviderInfo {
   offline: boolean;
   ready: boolean;
   remedy: string | null;
+  retry_in_s: number | null;
 }
 /**
  * The answer being written, as far as it has come.
@@ -343,6 +381,24 @@ export interface StatusChanged {
   settings: SettingsInfo;
   store: StoreInfo;
   type: "status_changed";
+}
+/**
+ * The conversation is in a file.
+ */
+export interface Exported {
+  path: string;
+  seq: number;
+  type: "exported";
+}
+/**
+ * What a provider says it has. The ids also come with every `ProviderInfo` from now on.
+ */
+export interface ModelsListed {
+  models: string[];
+  problem: string | null;
+  provider: string;
+  seq: number;
+  type: "models_listed";
 }
 /**
  * A command was not carried out. Nothing was sent and nothing is lost.

@@ -1,0 +1,259 @@
+"""What runs a conversation: starts turns, keeps their outcome, tells whoever watches. Hosts speak to it directly."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from convoscope_jupyter import _files, _loop, models
+from convoscope_jupyter._keeper import Keeper
+from convoscope_jupyter._notices import ConversationOpened, Notice, SettingsChanged, TurnBegun, TurnProgress
+from convoscope_jupyter._provider_board import ProviderBoard
+from convoscope_jupyter._running_turn import RunningTurn
+from convoscope_jupyter._session_values import first_words, new_conversation
+from convoscope_jupyter.errors import ConversationBusy, ConversationNotFound
+from convoscope_jupyter.messages import Conversation, Message, SessionEvent, Turn, TurnFinished, utc_now
+from convoscope_jupyter.providers._base import ChatRequest, Provider
+from convoscope_jupyter.routing import Route
+
+_log = logging.getLogger(__name__)
+
+RouteLike = str | Sequence[str] | Route
+
+
+class Conductor:
+    """Runs the turns of one session, one at a time.
+
+    Args:
+        providers: The session's providers by name.
+        keeper: Where conversations are kept.
+        strict: True forbids fallback.
+    """
+
+    def __init__(self, *, providers: Mapping[str, Provider], keeper: Keeper, strict: bool) -> None:
+        self.providers = providers
+        self.keeper = keeper
+        self.board = ProviderBoard(providers)
+        self.temperature: float | None = None
+        self.max_output_tokens: int | None = None
+        self.max_history_turns: int | None = None
+        self._strict = strict
+        self._route: Route | None = None
+        self._conversation = new_conversation(system=None)
+        self._running: RunningTurn | None = None
+        self._observers: list[Callable[[Notice], None]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation as it is now."""
+        return self._conversation
+
+    @property
+    def running(self) -> RunningTurn | None:
+        """The turn being answered, if one is."""
+        return self._running
+
+    # --- what it is set to -----------------------------------------------------------------------
+
+    def parse(self, route: RouteLike) -> Route:
+        """Read a route as a user writes it. Raises `InvalidRoute`."""
+        return Route.parse(route, known=tuple(self.providers), strict=self._strict)
+
+    @property
+    def route(self) -> Route:
+        """Models to ask, in order."""
+        assert self._route is not None  # noqa: S101 - the session sets it before anyone can ask
+        return self._route
+
+    @route.setter
+    def route(self, route: Route) -> None:
+        self._route = route
+        _loop.submit(asyncio.to_thread(models.load))
+        for name in {candidate.provider for candidate in route.candidates}:
+            _loop.submit(asyncio.to_thread(self.providers[name].load))
+
+    def change(self, *, title: str, system: str | None) -> None:
+        """Give the conversation another title or other instructions."""
+        with self._lock:
+            self._conversation = replace(self._conversation, title=title, system=system)
+            changed = self._conversation
+        if changed.turns:
+            _loop.submit(self.keeper.save_conversation(changed))
+        self.tell_settings()
+
+    # --- turns -----------------------------------------------------------------------------------
+
+    def launch(
+        self, turn: Turn, route: RouteLike | None = None, *, emit: Callable[[SessionEvent], None] | None = None
+    ) -> concurrent.futures.Future[RunningTurn]:
+        """Start answering a turn, without waiting.
+
+        Args:
+            turn: From `next_turn`, `retry_of` or `continuation_of`.
+            route: Models for this question only.
+            emit: Called with each event, on the loop thread.
+
+        Returns:
+            A future of the turn when it has run; it raises `StoreError` when the words could not be saved.
+
+        Raises:
+            ConversationBusy: An answer is still being written.
+            InvalidRoute: The route cannot be read.
+        """
+        chosen = self.route if route is None else self.parse(route)
+        with self._lock:
+            if self._running is not None:
+                raise ConversationBusy(self._running.turn.id)
+            conversation = self._conversation
+            if not conversation.title:
+                conversation = replace(conversation, title=first_words(turn.prompt.text))
+            running = RunningTurn(
+                turn=turn,
+                conversation=conversation,
+                route=chosen,
+                request=self._request(conversation, turn),
+                providers=self.providers,
+                keeper=self.keeper,
+            )
+            self._running = running
+        return _loop.submit(self._conduct(running, emit))
+
+    def cancel(self) -> None:
+        """Stop the running answer. Safe on any thread."""
+        running = self._running
+        if running is not None:
+            _loop.call_soon(running.stop)
+
+    async def _conduct(self, running: RunningTurn, emit: Callable[[SessionEvent], None] | None) -> RunningTurn:
+        try:
+            async with contextlib.aclosing(running.events()) as events:
+                async for event in events:
+                    if isinstance(event, TurnBegun):
+                        self._put_turn(event.turn, title=running.conversation.title)
+                        self._tell(event)
+                        continue
+                    if isinstance(event, TurnFinished):
+                        self._put_turn(event.turn)
+                        self.board.note(attempt for response in event.turn.responses for attempt in response.attempts)
+                        self._running = None  # first, so that whoever hears of the end can ask again at once
+                    self._tell(TurnProgress(turn_id=running.turn.id, event=event))
+                    if emit is not None:
+                        emit(event)
+        finally:
+            if self._running is running:
+                self._running = None
+        return running
+
+    def _put_turn(self, turn: Turn, *, title: str | None = None) -> None:
+        with self._lock:
+            conversation = self._conversation
+            others = tuple(other for other in conversation.turns if other.id != turn.id)
+            self._conversation = replace(
+                conversation, turns=(*others, turn), updated_at=utc_now(), title=conversation.title or title or ""
+            )
+
+    def _request(self, conversation: Conversation, turn: Turn) -> ChatRequest:
+        path = conversation.path(turn.parent_id) if turn.parent_id is not None else ()
+        if self.max_history_turns is not None:
+            path = path[-self.max_history_turns :]
+        # A turn that nobody answered is left out: two questions in a row confuse models more than one gone.
+        messages = [message for past in path if past.text for message in (past.prompt, Message.assistant(past.text))]
+        return ChatRequest(
+            provider="",
+            model="",
+            messages=(*messages, turn.prompt),
+            system=conversation.system,
+            temperature=self.temperature,
+            max_output_tokens=self.max_output_tokens,
+        )
+
+    # --- conversations ---------------------------------------------------------------------------
+
+    def go_on_with(self, conversation: Conversation) -> None:
+        """Take up another conversation. Called on the loop thread, or before anyone watches.
+
+        Args:
+            conversation: With its turns.
+
+        Raises:
+            ConversationBusy: An answer is still being written.
+        """
+        with self._lock:
+            if self._running is not None:
+                raise ConversationBusy(self._running.turn.id)
+            self._conversation = conversation
+        self._tell(ConversationOpened())
+
+    async def open(self, conversation_id: str) -> None:
+        """Go on with a stored conversation.
+
+        Args:
+            conversation_id: Its id.
+
+        Raises:
+            ConversationBusy: An answer is still being written.
+            ConversationNotFound: There is none.
+            StoreError: The store cannot be read.
+        """
+        found = await self.keeper.get_in_thread(conversation_id)
+        if found is None:
+            raise ConversationNotFound(conversation_id)
+        self.go_on_with(found)
+
+    def start_new(self) -> None:
+        """Start a new conversation with the same instructions.
+
+        Raises:
+            ConversationBusy: An answer is still being written.
+        """
+        self.go_on_with(new_conversation(system=self._conversation.system))
+
+    def export_beside(self, suffix: str) -> Path:
+        """Write the conversation into a new file in the working directory, which is the notebook's folder.
+
+        Args:
+            suffix: Of the format, with its dot.
+
+        Returns:
+            The file's path; its name is made from the title.
+
+        Raises:
+            FileProblem: It cannot be written.
+        """
+        conversation = self._conversation
+        path = _files.free_path(Path(), conversation.title, suffix)
+        _files.write(conversation, path, overwrite=False)
+        return path
+
+    # --- observers -------------------------------------------------------------------------------
+
+    def observe(self, observer: Callable[[Notice], None]) -> Callable[[], None]:
+        """Be told what happens, whoever caused it.
+
+        Args:
+            observer: Called on the loop thread; it must not block.
+
+        Returns:
+            A function that ends it.
+        """
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer) if observer in self._observers else None
+
+    def tell_settings(self) -> None:
+        """Say that route, instructions, temperature or title are not what they were."""
+        if self._observers:
+            _loop.call_soon(self._tell, SettingsChanged())
+
+    def _tell(self, notice: Notice) -> None:
+        for observer in tuple(self._observers):
+            try:
+                observer(notice)
+            except Exception:  # noqa: BLE001 - a view that fails must not end the answer
+                _log.exception("an observer of session %s failed", self._conversation.id)
