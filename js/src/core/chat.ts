@@ -1,5 +1,5 @@
 /** The living half of the state: sends commands, listens to events, notices silence, keeps the draft over a reload. */
-import type { Command, SettingsInfo, Turn } from "./protocol";
+import type { Command, Export, SettingsInfo, Turn } from "./protocol";
 import { createStore, type Pending, PROTOCOL_VERSION, type Store } from "./store";
 import type { Dispose, Transport } from "./transport";
 import { textOf } from "./turns";
@@ -10,6 +10,8 @@ const LATE_MS = 2_500;
 const HELLO_AGAIN_MS = [6_000, 12_000, 24_000, 60_000];
 /** A running answer that says nothing for this long may have lost its end on the way. */
 const SILENCE_MS = 20_000;
+/** Listing asks a provider, which may take its time; after this long the list is taken for lost. */
+const LISTING_MS = 60_000;
 /** A page hidden for this long may have slept through events. */
 const HIDDEN_MS = 30_000;
 
@@ -25,6 +27,10 @@ export interface Chat {
   newConversation(): void;
   openConversation(id: string): void;
   loadEarlier(): void;
+  /** Writes the stored conversation into a new file beside the notebook. */
+  exportTo(suffix: Export["suffix"]): void;
+  /** Asks a provider for all of its models. Nothing else ever does. */
+  listModels(provider: string): void;
   setDraft(text: string): void;
   closeNotice(id: number): void;
   dispose(): void;
@@ -92,6 +98,13 @@ export function createChat({ transport, conversationId = null, storage = session
       store.dispatch({ type: "load_earlier_sent" });
       line.send({ type: "load_earlier", before_turn_id: first.id });
     },
+    exportTo: (suffix) => line.send({ type: "export", suffix }),
+    listModels(provider) {
+      const { phase, listings } = store.get();
+      if (phase === "kernel_gone" || listings.get(provider)?.busy) return;
+      store.dispatch({ type: "list_models_sent", provider });
+      line.send({ type: "list_models", provider });
+    },
     setDraft: (text) => store.dispatch({ type: "draft", text }),
     closeNotice: (id) => store.dispatch({ type: "notice_closed", id }),
     dispose() {
@@ -122,7 +135,8 @@ function listenAndSend(store: Store, transport: Transport): { send(command: Comm
   const send = (command: Command) => {
     try {
       transport.send(command);
-      expectAnswer();
+      if (command.type === "list_models") watchSilence();
+      else expectAnswer();
     } catch {
       quiet();
       store.dispatch({ type: "link", status: "gone" });
@@ -139,7 +153,10 @@ function listenAndSend(store: Store, transport: Transport): { send(command: Comm
 
   const watchSilence = () => {
     clearTimeout(silence);
-    silence = store.get().running ? setTimeout(hello, SILENCE_MS) : undefined;
+    const { running, listings } = store.get();
+    const listing = [...listings.values()].some((each) => each.busy);
+    const patience = running ? SILENCE_MS : listing ? LISTING_MS : null;
+    silence = patience === null ? undefined : setTimeout(hello, patience);
   };
 
   const disposers: Dispose[] = [

@@ -63,6 +63,9 @@ function isDark(): boolean {
   if (code !== undefined) return code.includes("dark") || code === "vscode-high-contrast";
   const colab = documentElement.getAttribute("theme");
   if (colab !== null) return colab === "dark";
+  // marimo says it in CSS, whatever the system's choice is; "normal" and "light dark" say nothing.
+  const declared = getComputedStyle(body).colorScheme;
+  if (declared === "light" || declared === "dark") return declared === "dark";
   return window.matchMedia?.("(prefers-color-scheme: dark)").matches ?? false;
 }
 
@@ -75,7 +78,7 @@ function followTheme(host: HTMLElement): Dispose {
   const changed = new MutationObserver(apply);
   changed.observe(document.body, {
     attributes: true,
-    attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"],
+    attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "data-theme"],
   });
   changed.observe(document.documentElement, { attributes: true, attributeFilter: ["theme"] });
   const system = window.matchMedia?.("(prefers-color-scheme: dark)");

@@ -6,7 +6,9 @@ import type {
   ConversationInfo,
   Delta,
   Event,
+  Exported,
   ModelRef,
+  ModelsListed,
   ProviderInfo,
   Rejected,
   Response,
@@ -20,6 +22,7 @@ import type {
 } from "./protocol";
 import type { Dispose, LinkStatus } from "./transport";
 import { pathWith, textOf, withStreamedText } from "./turns";
+import { listedWords, savedWords } from "./words";
 
 export const PROTOCOL_VERSION = 1;
 
@@ -52,6 +55,14 @@ export interface Notice {
   readonly text: string;
   /** Where it is said: beside the question box, in the model picker, or above the conversation. */
   readonly place: "composer" | "settings" | "top";
+  readonly kind: "refused" | "done";
+}
+
+/** A provider was asked which models it has. */
+export interface Listing {
+  readonly busy: boolean;
+  /** Why there is no list, with the remedy. */
+  readonly problem: string | null;
 }
 
 export interface State {
@@ -71,11 +82,17 @@ export interface State {
   /** How often the kernel has confirmed such a change. */
   readonly confirmed: number;
   readonly providers: readonly ProviderInfo[];
+  /** When that was heard: a countdown goes on from there. */
+  readonly providers_ms: number;
+  /** By provider; absent: never asked. */
+  readonly listings: ReadonlyMap<string, Listing>;
   readonly store: StoreInfo | null;
   readonly resumable: ConversationInfo | null;
   readonly draft: string;
   readonly notices: readonly Notice[];
   readonly next_notice: number;
+  /** What a screen reader is told of what is not an answer. */
+  readonly said: string;
 }
 
 export type Action =
@@ -87,6 +104,7 @@ export type Action =
   | { readonly type: "stop_sent" }
   | { readonly type: "configure_sent"; readonly change: Partial<SettingsInfo> }
   | { readonly type: "load_earlier_sent" }
+  | { readonly type: "list_models_sent"; readonly provider: string }
   | { readonly type: "draft"; readonly text: string }
   | { readonly type: "notice_closed"; readonly id: number };
 
@@ -104,11 +122,14 @@ export const INITIAL: State = {
   configuring: null,
   confirmed: 0,
   providers: [],
+  providers_ms: 0,
+  listings: new Map(),
   store: null,
   resumable: null,
   draft: "",
   notices: [],
   next_notice: 1,
+  said: "",
 };
 
 export function reduce(state: State, action: Action): State {
@@ -144,6 +165,12 @@ export function reduce(state: State, action: Action): State {
       };
     case "load_earlier_sent":
       return { ...state, loading_earlier: true };
+    case "list_models_sent":
+      return {
+        ...state,
+        listings: new Map(state.listings).set(action.provider, { busy: true, problem: null }),
+        said: "Listing models.",
+      };
     case "draft":
       return { ...state, draft: action.text };
     case "notice_closed":
@@ -192,10 +219,15 @@ function onNext(state: State, event: Exclude<Event, Snapshot>, now_ms: number): 
         conversation: event.conversation,
         settings: event.settings,
         providers: event.providers,
+        providers_ms: now_ms,
         store: event.store,
         configuring: null,
         confirmed: state.confirmed + (state.configuring ? 1 : 0),
       };
+    case "exported":
+      return onExported(state, event);
+    case "models_listed":
+      return onModelsListed(state, event);
     case "rejected":
       return onRejected(state, event);
     default:
@@ -223,6 +255,7 @@ function cutOff(state: State): State {
     pending: null,
     configuring: null,
     loading_earlier: false,
+    listings: ended(state.listings, null),
     draft: pending?.command.type === "submit" ? joined(pending.text, state.draft) : state.draft,
   };
 }
@@ -264,10 +297,16 @@ function fromSnapshot(state: State, event: Snapshot, now_ms: number): State {
     settings: event.settings,
     configuring: null,
     providers: event.providers,
+    providers_ms: now_ms,
+    listings: ended(state.listings, null),
     store: event.store,
     resumable: event.resumable,
+    notices: event.conversation.id === state.conversation?.id ? state.notices : state.notices.filter(isRefusal),
   };
 }
+
+/** What was done to one conversation is not said over another. */
+const isRefusal = (notice: Notice) => notice.kind === "refused";
 
 function onTurnStarted(state: State, turn: Turn, now_ms: number): State {
   const turns = pathWith(state.turns, turn);
@@ -313,20 +352,50 @@ function extended(run: Running, delta: Delta): Running | null {
   return { ...run, text: run.text + delta.text, reasoning: run.reasoning + delta.reasoning };
 }
 
+function onExported(state: State, event: Exported): State {
+  return noticed(state, savedWords(event.path), "top", "done");
+}
+
+function onModelsListed(state: State, { provider, models, problem }: ModelsListed): State {
+  return {
+    ...state,
+    // The next status says the same: what was asked for should not wait for it.
+    providers: state.providers.map((each) => (each.name === provider && problem === null ? { ...each, models } : each)),
+    listings: new Map(state.listings).set(provider, { busy: false, problem }),
+    said: listedWords(provider, models.length, problem),
+  };
+}
+
+/** Nothing more will be heard of what was being listed. */
+function ended(listings: State["listings"], problem: string | null): State["listings"] {
+  const over = [...listings].filter(([, each]) => !each.busy || problem !== null);
+  return new Map(over.map(([provider, each]) => [provider, each.busy ? { busy: false, problem } : each]));
+}
+
 function onRejected(state: State, event: Rejected): State {
   const { pending } = state;
+  const listing = event.command === "list_models" && [...state.listings.values()].some((each) => each.busy);
+  if (listing) return { ...state, listings: ended(state.listings, event.message), said: event.message };
   const mine = pending !== null && event.turn_id === pending.command.turn_id;
   const asks = event.command === "submit" || event.command === "retry" || event.command === "continue";
   const place = event.command === "configure" ? "settings" : asks ? "composer" : "top";
   return {
-    ...state,
+    ...noticed(state, event.message, place, "refused"),
     pending: mine ? null : pending,
     draft: mine && pending.command.type === "submit" ? joined(pending.text, state.draft) : state.draft,
     configuring: event.command === "configure" ? null : state.configuring,
     loading_earlier: event.command === "load_earlier" ? false : state.loading_earlier,
     running: event.command === "cancel" && state.running ? { ...state.running, stopping: false } : state.running,
-    notices: [...without(state.notices, place), { id: state.next_notice, text: event.message, place }],
+  };
+}
+
+/** What is said beside the question box or in a panel is an alert of its own. */
+function noticed(state: State, text: string, place: Notice["place"], kind: Notice["kind"]): State {
+  return {
+    ...state,
+    notices: [...without(state.notices, place), { id: state.next_notice, text, place, kind }],
     next_notice: state.next_notice + 1,
+    said: place === "top" ? text : state.said,
   };
 }
 

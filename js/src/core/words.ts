@@ -32,7 +32,7 @@ export function seconds(value: number): string {
   return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
 }
 
-const wholeNumber = new Intl.NumberFormat("en");
+export const wholeNumber = new Intl.NumberFormat("en");
 
 export function count(value: number, noun: string): string {
   return `${wholeNumber.format(value)} ${noun}${value === 1 ? "" : "s"}`;
@@ -158,47 +158,34 @@ export function endWords(turn: Turn): string {
   }
 }
 
-export type ProviderStatus = "ready" | "offline" | "not_ready";
-
-export function providerStatus(provider: ProviderInfo): ProviderStatus {
-  if (!provider.ready) return "not_ready";
-  return provider.offline ? "offline" : "ready";
-}
-
-export function statusWords(provider: ProviderInfo): string {
-  switch (providerStatus(provider)) {
-    case "ready":
-      if (provider.key_source) return `ready, key from ${provider.key_source}`;
-      return provider.host ? `ready, at ${provider.host}` : "ready";
-    case "offline":
-      return "built in, offline, not a model";
-    case "not_ready":
-      return "not ready";
-  }
-}
-
 /** Where the conversation is kept. */
 export function storeWords(store: StoreInfo): string {
   if (store.place === ":memory:") return "Kept in memory, as long as the kernel runs";
   return `${store.saved ? "Kept in" : "Not kept in"} ${store.place}`;
 }
 
+/** What is told when a conversation was exported. */
+export function savedWords(path: string): string {
+  return `Saved as ${cut(path, 200)}, beside the notebook.`;
+}
+
+/** What is told when a provider's models are listed. */
+export function listedWords(provider: string, models: number, problem: string | null): string {
+  return problem ? cut(problem, 300) : `${cut(provider, 64)} has ${count(models, "model")}.`;
+}
+
+// Signs that steer the direction of text, or are not seen, can make one name look like another.
+const UNSEEN = /[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+/** Text of others on one line: no longer than `limit`, and with a mark where it holds what cannot be seen. */
+export function cut(text: string, limit: number): string {
+  const short = text.length > limit ? `${text.slice(0, limit).replace(/[\ud800-\udbff]$/, "")}…` : text;
+  return short.replace(/\s*\n\s*/g, " ").replace(UNSEEN, "\ufffd");
+}
+
 /** A kernel's error message as a sentence: they begin small, as Python's do. */
 export function sentence(message: string): string {
   return /^[a-z_]+\s/.test(message) ? message.charAt(0).toUpperCase() + message.slice(1) : message;
-}
-
-/** The models of a route as they are written, in order. */
-export function routeModels(route: string): string[] {
-  return route
-    .split(",")
-    .map((model) => model.trim())
-    .filter((model) => model !== "");
-}
-
-/** `openai` of `openai:gpt-5-mini` or `openai/gpt-5-mini`. */
-export function providerOf(model: string): string {
-  return (model.split(/[:/]/, 1)[0] ?? "").toLowerCase();
 }
 
 const DAY_MS = 86_400_000;

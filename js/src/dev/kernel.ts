@@ -52,6 +52,9 @@ export function provider(name: string, change: Partial<ProviderInfo> = {}): Prov
     remedy: null,
     offline: false,
     models: [],
+    health: "unknown",
+    health_note: null,
+    retry_in_s: null,
     ...change,
   };
 }

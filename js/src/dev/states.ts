@@ -55,6 +55,36 @@ const broken = attempt("openai:gpt-5-mini", {
   cost_usd: null,
 });
 
+const VARIANTS = ["mini", "nano", "pro", "preview"];
+
+/** How each provider can stand, with names that others chose. */
+const STANDINGS = [
+  provider("demo", { offline: true, key_source: null, models: ["tour", "echo"], health: "ok" }),
+  provider("openai", {
+    models: ["gpt-5-mini", "gpt-5"],
+    health: "cooling",
+    health_note: "openai:gpt-5-mini is rate limited. Wait 20 s, or add another model to the route.",
+    retry_in_s: 18,
+  }),
+  provider("google", {
+    key_source: "./.env",
+    models: ["gemini-2.5-flash"],
+    health: "failing",
+    health_note: "google:gemini-2.5-flash rejected the key. Set GEMINI_API_KEY and press Retry.",
+  }),
+  provider("anthropic", {
+    ready: false,
+    key_source: null,
+    remedy: 'Set ANTHROPIC_API_KEY, or run cv.set_key("anthropic").',
+  }),
+  provider("ollama", {
+    key_source: null,
+    host: "127.0.0.1:11434",
+    models: ["llama3:8b", "<img src=x onerror=alert(1)>", "abc\u202etxt.exe", `a${"-very".repeat(60)}-long-name`],
+    health: "ok",
+  }),
+];
+
 export const STATES: Record<string, (kernel: FakeKernel) => void> = {
   connecting: () => undefined,
   empty: (kernel) =>
@@ -147,6 +177,64 @@ export const STATES: Record<string, (kernel: FakeKernel) => void> = {
     kernel.snapshot(conversation(response(SHORT)));
     kernel.status("gone");
   },
+  "picker, how providers stand": (kernel) => {
+    kernel.snapshot({ ...conversation(response(SHORT)), providers: STANDINGS });
+    press(".route");
+  },
+  "empty, one is cooling": (kernel) => kernel.snapshot({ providers: STANDINGS }),
+  "route that failed last time": (kernel) =>
+    kernel.snapshot({
+      ...conversation(response(SHORT)),
+      providers: STANDINGS,
+      settings: { ...SNAPSHOT.settings, route: "google:gemini-2.5-flash" },
+    }),
+  "models being listed": (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    press(".route");
+    setTimeout(() => press('[aria-label="List all models of openai"]'), 30);
+  },
+  "models listed": (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    kernel.say({ type: "models_listed", provider: "openai", models: MANY, problem: null });
+    press(".route");
+  },
+  "models listed, narrowed": (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    kernel.say({ type: "models_listed", provider: "openai", models: MANY, problem: null });
+    press(".route");
+    setTimeout(() => write(".route-form input", "openai:gpt-5-mini, preview-4"), 60);
+  },
+  "retry with": (kernel) => {
+    kernel.snapshot({ ...conversation(response(SHORT)), providers: STANDINGS });
+    press('[aria-label="Retry with another model"]');
+  },
+  "models not listed": (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    const problem = "openai rejected the key. Set OPENAI_API_KEY and list again.";
+    kernel.say({ type: "models_listed", provider: "openai", models: [], problem });
+    press(".route");
+  },
+  menu: (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    press('[aria-label="Menu"]');
+  },
+  "menu of an empty chat": (kernel) => {
+    kernel.snapshot();
+    press('[aria-label="Menu"]');
+  },
+  "export saved": (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    kernel.say({ type: "exported", path: "fitting-the-decay-curve.ipynb" });
+  },
+  "export refused": (kernel) => {
+    kernel.snapshot(conversation(response(SHORT)));
+    kernel.say({
+      type: "rejected",
+      command: "export",
+      turn_id: null,
+      message: "the folder cannot be written to. Run the notebook in one that can.",
+    });
+  },
   refused: (kernel) => {
     kernel.snapshot(conversation(response(SHORT)));
     kernel.say({
@@ -158,6 +246,24 @@ export const STATES: Record<string, (kernel: FakeKernel) => void> = {
     });
   },
 };
+
+function find<T extends HTMLElement>(selector: string): T | null {
+  return document.querySelector(".convoscope")?.shadowRoot?.querySelector<T>(selector) ?? null;
+}
+
+/** Presses a control of the first chat on the page, as soon as it is drawn. */
+function press(selector: string): void {
+  setTimeout(() => find(selector)?.click(), 20);
+}
+
+function write(selector: string, text: string): void {
+  const field = find<HTMLInputElement>(selector);
+  if (!field) return;
+  field.value = text;
+  field.dispatchEvent(new window.Event("input", { bubbles: true }));
+}
+
+const MANY = Array.from({ length: 500 }, (_, at) => `gpt-${5 + (at % 7)}.${at % 10}-${VARIANTS[at % 4]}-${at}`);
 
 function yesterday(): string {
   return new Date(Date.now() - 86_400_000).toISOString();

@@ -1,7 +1,6 @@
 /** The JupyterLab extension: one command, in the palette and the launcher, that puts a chat into a notebook. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ICommandPalette } from "@jupyterlab/apputils";
-import { ILauncher } from "@jupyterlab/launcher";
 import { INotebookTracker } from "@jupyterlab/notebook";
 import { chatIcon } from "./icon";
 import { insertChat, newNotebook } from "./insert";
@@ -13,13 +12,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
   description: "A command that puts a convoscope chat into a notebook.",
   autoStart: true,
   // Voila and other hosts load the extension without some or all of these.
-  optional: [INotebookTracker, ICommandPalette, ILauncher],
-  activate: (
-    app: JupyterFrontEnd,
-    tracker: INotebookTracker | null,
-    palette: ICommandPalette | null,
-    launcher: ILauncher | null,
-  ) => {
+  optional: [INotebookTracker, ICommandPalette],
+  activate: async (app: JupyterFrontEnd, tracker: INotebookTracker | null, palette: ICommandPalette | null) => {
     if (!tracker) return;
     app.commands.addCommand(INSERT_CHAT, {
       label: (args) => (args["isLauncher"] ? "Convoscope chat" : "Insert Convoscope chat"),
@@ -32,6 +26,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
       },
     });
     palette?.addItem({ command: INSERT_CHAT, category: "Convoscope" });
+    // Voila has no launcher package: an extension that imports it on the first line does not load there.
+    const { ILauncher } = await import("@jupyterlab/launcher");
+    const launcher = await app.resolveOptionalService(ILauncher);
     // Not in "Notebook": JupyterLab draws only kernels' logos there.
     launcher?.add({ command: INSERT_CHAT, args: { isLauncher: true }, category: "Other", rank: 0 });
   },

@@ -15,12 +15,12 @@ test.each(Object.entries(STATES))("%s has no violation", async (_, play) => {
   const chat = createChat({ transport: kernel, storage: null });
   const unmount = mount(chat, document.body);
   play(kernel);
-  await new Promise((resolve) => setTimeout(resolve, 60));
-  for (const name of ["Menu", "Retry with another model"]) {
-    const found = document
-      .querySelector(".convoscope")
-      ?.shadowRoot?.querySelector<HTMLElement>(`[aria-label="${name}"]`);
-    found?.click();
+  await new Promise((resolve) => setTimeout(resolve, 120));
+  const root = document.querySelector(".convoscope")?.shadowRoot;
+  // A state that opens a panel is looked at with that one.
+  const names = root?.querySelector(".popover") ? [] : ["Menu", "Retry with another model"];
+  for (const name of names) {
+    root?.querySelector<HTMLElement>(`[aria-label="${name}"]`)?.click();
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const { violations, passes } = await axe.run(document.body, { rules });

@@ -169,6 +169,43 @@ describe("asking", () => {
     expect(last()).toEqual({ type: "load_earlier", before_turn_id: "t-5" });
   });
 
+  test("an export names its kind of file", () => {
+    chat.exportTo(".ipynb");
+    expect(last()).toEqual({ type: "export", suffix: ".ipynb" });
+    chat.exportTo(".json");
+    expect(last()).toEqual({ type: "export", suffix: ".json" });
+  });
+
+  test("models are listed once at a time, and a slow provider is not a silent kernel", () => {
+    kernel.snapshot();
+    chat.listModels("openai");
+    chat.listModels("openai");
+    chat.listModels("demo");
+    expect(sent()).toEqual(["hello", "list_models", "list_models"]);
+    vi.advanceTimersByTime(50_000);
+    expect([state().phase, sent().length]).toEqual(["ready", 3]);
+    kernel.say({ type: "models_listed", provider: "openai", models: ["a"], problem: null });
+    chat.listModels("openai");
+    expect(last()).toEqual({ type: "list_models", provider: "openai" });
+  });
+
+  test("a list that does not come is asked after, and then no longer waited for", () => {
+    kernel.snapshot();
+    chat.listModels("openai");
+    vi.advanceTimersByTime(60_500);
+    expect(last()?.type).toBe("hello");
+    kernel.snapshot();
+    expect(state().listings.size).toBe(0);
+    vi.advanceTimersByTime(600_000);
+    expect(sent()).toEqual(["hello", "list_models", "hello"]);
+  });
+
+  test("without a kernel nothing is listed", () => {
+    kernel.status("gone");
+    chat.listModels("openai");
+    expect([sent(), state().listings.size]).toEqual([["hello"], 0]);
+  });
+
   test("a whole answer leaves nothing to wait for", () => {
     chat.submit("Hi");
     const id = askedId();

@@ -227,7 +227,7 @@ describe("asking", () => {
     expect(run([refused], asked).draft).toBe("Hi");
     const typed = run([{ type: "draft", text: "more" }, refused], asked);
     expect([typed.pending, typed.draft]).toEqual([null, "Hi\n\nmore"]);
-    expect(typed.notices).toEqual([{ id: 1, text: "Too long. Shorten it.", place: "composer" }]);
+    expect(typed.notices).toEqual([{ id: 1, text: "Too long. Shorten it.", place: "composer", kind: "refused" }]);
   });
 
   test("a refusal counts even while a snapshot is awaited", () => {
@@ -329,6 +329,100 @@ describe("settings", () => {
       SNAPSHOT.settings.route,
     ]);
     expect(run([{ type: "configure_sent", change }], state).notices).toEqual([]);
+  });
+});
+
+describe("providers", () => {
+  test("count down from when they were heard of", () => {
+    const { conversation, settings, providers, store } = SNAPSHOT;
+    const later: Action = {
+      type: "event",
+      event: { type: "status_changed", seq: 1, conversation, settings, providers, store },
+      now_ms: 2_000_000,
+    };
+    expect([ready.providers_ms, run([later], ready).providers_ms]).toEqual([1_000_000, 2_000_000]);
+  });
+
+  const asked = run([{ type: "list_models_sent", provider: "openai" }], ready);
+  const listed = (models: string[], problem: string | null = null) =>
+    event({ type: "models_listed", seq: 1, provider: "openai", models, problem });
+  const models = (state: State) => state.providers.find((each) => each.name === "openai")?.models;
+
+  test("list their models on request, and these are offered at once", () => {
+    expect(asked.listings.get("openai")).toEqual({ busy: true, problem: null });
+    const state = run([listed(["a", "b"])], asked);
+    expect([state.listings.get("openai"), models(state), state.said, state.providers_ms]).toEqual([
+      { busy: false, problem: null },
+      ["a", "b"],
+      "openai has 2 models.",
+      1_000_000,
+    ]);
+    expect(state.providers.filter((each) => each.name !== "openai")).toEqual(
+      ready.providers.filter((each) => each.name !== "openai"),
+    );
+  });
+
+  test("that give no list say why, and keep the models known before", () => {
+    const state = run([listed([], "The key was rejected. Set OPENAI_API_KEY.")], asked);
+    expect([state.listings.get("openai"), models(state)]).toEqual([
+      { busy: false, problem: "The key was rejected. Set OPENAI_API_KEY." },
+      models(ready),
+    ]);
+  });
+
+  test("whose list is refused are no longer waited for, and the reason stands with them", () => {
+    const refused = event({
+      type: "rejected",
+      seq: 1,
+      command: "list_models",
+      turn_id: null,
+      message: "There is no provider.",
+    });
+    const state = run([refused], asked);
+    expect([state.listings.get("openai"), state.notices]).toEqual([
+      { busy: false, problem: "There is no provider." },
+      [],
+    ]);
+    expect(run([refused], ready).notices[0]?.place).toBe("top");
+  });
+
+  test.each<[string, Action]>([
+    ["a snapshot", snapshot],
+    ["a lost kernel", { type: "link", status: "gone" }],
+  ])("are no longer waited for after %s, and what others said of theirs stays", (_, end) => {
+    const state = run([listed([], "No."), { type: "list_models_sent", provider: "demo" }, end], asked);
+    expect([...state.listings]).toEqual([["openai", { busy: false, problem: "No." }]]);
+  });
+});
+
+describe("an export", () => {
+  const saved = (seq: number, path: string) => event({ type: "exported", seq, path });
+  const refused = event({ type: "rejected", seq: 2, command: "export", turn_id: null, message: "The disk is full." });
+
+  test("says where the file is, and the next one takes its place", () => {
+    const state = run([saved(1, "a.ipynb"), saved(2, "b.json")], ready);
+    expect(state.notices).toEqual([
+      { id: 2, text: "Saved as b.json, beside the notebook.", place: "top", kind: "done" },
+    ]);
+    expect(state.said).toBe("Saved as b.json, beside the notebook.");
+    expect(run([{ type: "notice_closed", id: 2 }], state).notices).toEqual([]);
+  });
+
+  test("that is refused says why in the same place", () => {
+    const state = run([saved(1, "a.ipynb"), refused], ready);
+    expect(state.notices).toEqual([{ id: 2, text: "The disk is full.", place: "top", kind: "refused" }]);
+    expect(state.said).toBe("The disk is full.");
+  });
+
+  test("is not spoken of over another conversation", () => {
+    const other = event({ ...SNAPSHOT, conversation: { ...SNAPSHOT.conversation, id: "c-2" } });
+    expect(run([saved(1, "a.ipynb"), snapshot], ready).notices.length).toBe(1);
+    expect(run([saved(1, "a.ipynb"), other], ready).notices).toEqual([]);
+    expect(run([saved(1, "a.ipynb"), refused, other], ready).notices.length).toBe(1);
+  });
+
+  test("leaves an answer that is being written alone", () => {
+    expect(run([saved(4, "a.ipynb"), delta(5, 3, "lo")], streaming).running?.text).toBe("Hello");
   });
 });
 

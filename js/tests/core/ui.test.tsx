@@ -1,75 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Chat, createChat } from "../../src/core/chat";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { mount } from "../../src/core/mount";
-import { attempt, type FakeKernel, fakeKernel, response, SNAPSHOT, turn } from "../../src/dev/kernel";
+import { attempt, response, turn } from "../../src/dev/kernel";
 import { STATES } from "../../src/dev/states";
+import { $, aPageForEachTest, box, button, chat, drawn, kernel, last, place, press, root, text, type } from "./page";
 
-let kernel: FakeKernel;
-let chat: Chat;
-let place: HTMLElement;
-let unmount: () => void;
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  kernel = fakeKernel();
-  chat = createChat({ transport: kernel, storage: null });
-  place = document.createElement("div");
-  document.body.append(place);
-  unmount = mount(chat, place);
-});
-afterEach(() => {
-  unmount();
-  chat.dispose();
-  place.remove();
-  vi.useRealTimers();
-});
-
-/** Lets Preact draw, and frames and timers pass. */
-async function drawn(ms = 50): Promise<void> {
-  await vi.advanceTimersByTimeAsync(ms);
-}
-
-function root(at: HTMLElement = place): ShadowRoot {
-  const shadow = at.querySelector(".convoscope")?.shadowRoot;
-  if (!shadow) throw new Error("not mounted");
-  return shadow;
-}
-
-function $<T extends HTMLElement>(selector: string, at: HTMLElement = place): T {
-  const found = root(at).querySelector<T>(selector);
-  if (!found) throw new Error(`no ${selector}`);
-  return found;
-}
-
-function button(name: string): HTMLButtonElement {
-  const found = [...root().querySelectorAll("button")].find(
-    (each) => each.getAttribute("aria-label") === name || each.textContent?.trim() === name,
-  );
-  if (!found) throw new Error(`no button ${name}`);
-  return found;
-}
-
-const text = () => root().querySelector(".app")?.textContent ?? "";
-const box = () => $<HTMLTextAreaElement>(".composer textarea");
-
-function type(value: string): void {
-  box().value = value;
-  box().dispatchEvent(new window.Event("input", { bubbles: true }) as unknown as Event);
-}
-
-function press(node: HTMLElement, key: string, init: KeyboardEventInit = {}): KeyboardEvent {
-  const event = new window.KeyboardEvent("keydown", {
-    key,
-    bubbles: true,
-    cancelable: true,
-    composed: true,
-    ...init,
-  } as never);
-  node.dispatchEvent(event as unknown as Event);
-  return event as unknown as KeyboardEvent;
-}
-
-const last = () => kernel.commands.at(-1);
+aPageForEachTest();
 
 describe("every state", () => {
   test.each(Object.entries(STATES))("%s is drawn, and every control has a name", async (_, play) => {
@@ -270,79 +205,6 @@ describe("an answer", () => {
   });
 });
 
-describe("models and settings", () => {
-  beforeEach(async () => {
-    kernel.snapshot();
-    await drawn();
-    $(".route").click();
-    await drawn();
-  });
-
-  test("each provider has its status in words, and what makes it ready", () => {
-    const providers = [...root().querySelectorAll(".provider")].map((each) => each.textContent);
-    expect(providers[0]).toContain("built in, offline, not a model");
-    expect(providers[1]).toContain("ready, key from OPENAI_API_KEY");
-    expect(providers[2]).toContain("not readySet ANTHROPIC_API_KEY");
-  });
-
-  test("a model is chosen, or added as fallback", async () => {
-    button("Add demo:echo as fallback").click();
-    expect(last()).toEqual({ type: "configure", route: "openai:gpt-5-mini, demo:tour, demo:echo" });
-    const { conversation, settings, providers, store } = SNAPSHOT;
-    const changed = { ...settings, route: "openai:gpt-5-mini, demo:tour, demo:echo" };
-    kernel.say({ type: "status_changed", conversation, settings: changed, providers, store });
-    await drawn();
-    expect(root().querySelector(".popover")).toBeNull();
-    expect($(".route").textContent).toBe("openai:gpt-5-mini, then demo:tour, then demo:echo");
-  });
-
-  test("a typed route that is refused stays, with the reason beside it", async () => {
-    const input = $<HTMLInputElement>(".route-form input");
-    input.value = "hal:9000";
-    input.dispatchEvent(new window.Event("input", { bubbles: true }) as unknown as Event);
-    await drawn();
-    button("Use").click();
-    await drawn();
-    expect(last()).toEqual({ type: "configure", route: "hal:9000" });
-    kernel.say({ type: "rejected", command: "configure", turn_id: null, message: "There is no provider 'hal'." });
-    await drawn();
-    expect($(".route-form .refusal").textContent).toBe("There is no provider 'hal'.");
-    expect($<HTMLInputElement>(".route-form input").value).toBe("hal:9000");
-  });
-
-  test("Esc closes the panel and gives the focus back", async () => {
-    press($(".popover"), "Escape");
-    await drawn();
-    expect(root().querySelector(".popover")).toBeNull();
-    expect(root().activeElement).toBe($(".route"));
-    expect(last()?.type).toBe("hello");
-  });
-
-  test("settings are sent as values, an empty field as none", async () => {
-    button("Menu").click();
-    await drawn();
-    button("Settings…").click();
-    await drawn();
-    const [system, temperature, tokens] = [...root().querySelectorAll<HTMLInputElement>(".settings .field")];
-    const fill = (field: HTMLInputElement | undefined, value: string) => {
-      if (!field) throw new Error("no field");
-      field.value = value;
-      field.dispatchEvent(new window.Event("input", { bubbles: true }) as unknown as Event);
-    };
-    fill(system, "Be brief.");
-    fill(temperature, "3");
-    await drawn();
-    button("Save").click();
-    await drawn();
-    expect($(".settings .refusal").textContent).toContain("0 to 2");
-    fill(temperature, "0,5");
-    fill(tokens, "");
-    await drawn();
-    button("Save").click();
-    expect(last()).toEqual({ type: "configure", system: "Be brief.", temperature: 0.5, max_output_tokens: null });
-  });
-});
-
 describe("around the conversation", () => {
   test("a fresh chat offers starters, what is ready, and the last conversation in one click", async () => {
     STATES["empty"]?.(kernel);
@@ -419,5 +281,15 @@ describe("around the conversation", () => {
     await drawn();
     expect(host?.style.colorScheme).toBe("light");
     delete document.body.dataset["jpThemeLight"];
+  });
+
+  test.each(["dark", "light"])("the colour scheme is %s where the page's own styles say so", async (scheme) => {
+    const host = place.querySelector<HTMLElement>(".convoscope");
+    document.body.style.colorScheme = scheme;
+    document.body.dataset["theme"] = scheme;
+    await drawn();
+    expect(host?.style.colorScheme).toBe(scheme);
+    document.body.style.colorScheme = "";
+    delete document.body.dataset["theme"];
   });
 });

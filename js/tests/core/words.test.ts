@@ -4,11 +4,13 @@ import {
   attemptDetails,
   canGoOn,
   count,
+  cut,
   dayWords,
   dollars,
+  listedWords,
   problemOf,
   receiptParts,
-  routeModels,
+  savedWords,
   seconds,
   sentence,
   storeWords,
@@ -127,8 +129,29 @@ test.each([
   expect(storeWords(store)).toBe(words);
 });
 
-test("a route is read as it is written", () => {
-  expect(routeModels(" openai:a ,demo:b, ")).toEqual(["openai:a", "demo:b"]);
+test.each([
+  ["short", 10, "short"],
+  ["longer than that", 6, "longer…"],
+  ["ab🙂cd", 3, "ab…"],
+  ["two\n  lines", 20, "two lines"],
+  ["abc\u202etxt.exe\u200b\u0007", 40, "abc\ufffdtxt.exe\ufffd\ufffd"],
+  ["<b>&amp;", 20, "<b>&amp;"],
+])("%j, at most %d long, is shown as %j", (text, limit, shown) => {
+  expect(cut(text, limit)).toBe(shown);
+});
+
+test("what was saved and what was listed is told in a sentence", () => {
+  expect([
+    savedWords("a\u202e.ipynb"),
+    listedWords("openai", 1, null),
+    listedWords("openai", 1204, null),
+    listedWords("openai", 0, "openai has no key. Set OPENAI_API_KEY."),
+  ]).toEqual([
+    "Saved as a\ufffd.ipynb, beside the notebook.",
+    "openai has 1 model.",
+    "openai has 1,204 models.",
+    "openai has no key. Set OPENAI_API_KEY.",
+  ]);
 });
 
 test.each([

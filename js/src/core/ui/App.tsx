@@ -29,8 +29,10 @@ export function App({ chat }: { readonly chat: Chat }): JSX.Element {
       <Banners chat={chat} state={state} />
       <Transcript chat={chat} state={state} />
       <Composer chat={chat} state={state} panel={panel} setPanel={setPanel} />
-      <p class="unseen" role="status">
-        {useStatusWords(state)}
+      {/* Not atomic: what was said before is not read out again. */}
+      <p class="unseen" role="status" aria-atomic="false">
+        <span>{useStatusWords(state)}</span>
+        <span>{state.said}</span>
       </p>
     </section>
   );

@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from "preact";
 import type { Chat } from "../chat";
 import type { State } from "../store";
 import { sentence } from "../words";
-import { useAfter } from "./hooks";
+import { focusQuestion, useAfter } from "./hooks";
 import { Icon, Mark } from "./icons";
 
 /** What is wrong with the chat as a whole, and what to do. */
@@ -30,7 +30,11 @@ export function Banners({ chat, state }: { readonly chat: Chat; readonly state: 
       {state.notices
         .filter((notice) => notice.place === "top")
         .map((notice) => (
-          <Banner key={notice.id} kind="partial" onClose={() => chat.closeNotice(notice.id)}>
+          <Banner
+            key={notice.id}
+            kind={notice.kind === "done" ? "answered" : "partial"}
+            onClose={() => chat.closeNotice(notice.id)}
+          >
             {sentence(notice.text)}
           </Banner>
         ))}
@@ -44,7 +48,7 @@ function Connecting(): JSX.Element | null {
 }
 
 interface BannerProps {
-  readonly kind: "waiting" | "partial" | "failed";
+  readonly kind: "waiting" | "partial" | "failed" | "answered";
   readonly onClose?: () => void;
   readonly children: ComponentChildren;
 }
@@ -55,7 +59,15 @@ function Banner({ kind, onClose, children }: BannerProps): JSX.Element {
       <Mark shape={kind} />
       <p>{children}</p>
       {onClose && (
-        <button type="button" class="icon-button" aria-label="Close this message" onClick={onClose}>
+        <button
+          type="button"
+          class="icon-button"
+          aria-label="Close this message"
+          onClick={(event) => {
+            focusQuestion(event.currentTarget);
+            onClose();
+          }}
+        >
           <Icon name="close" />
         </button>
       )}

@@ -1,9 +1,11 @@
 import type { JSX } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import type { Chat } from "../chat";
+import { providerOf, routeModels } from "../providers";
 import { promptHistory, type State } from "../store";
-import { providerOf, routeModels, sentence } from "../words";
+import { cut, sentence } from "../words";
 import type { Panel } from "./App";
+import { focusQuestion } from "./hooks";
 import { Icon, Mark } from "./icons";
 import { RoutePicker } from "./RoutePicker";
 
@@ -103,7 +105,7 @@ function ComposerNotices({ chat, state, panel }: { chat: Chat; state: State; pan
       {noneReady && first && (
         <p class="notice">
           <Mark shape="not_ready" />
-          <span>{first.remedy ?? `${first.name} is not ready.`}</span>
+          <span>{cut(first.remedy ?? `${first.name} is not ready.`, 300)}</span>
         </p>
       )}
       {notices.map((notice) => (
@@ -114,7 +116,10 @@ function ComposerNotices({ chat, state, panel }: { chat: Chat; state: State; pan
             type="button"
             class="icon-button"
             aria-label="Close this message"
-            onClick={() => chat.closeNotice(notice.id)}
+            onClick={(event) => {
+              focusQuestion(event.currentTarget);
+              chat.closeNotice(notice.id);
+            }}
           >
             <Icon name="close" />
           </button>

@@ -1,7 +1,8 @@
 import type { JSX } from "preact";
 import type { Chat } from "../chat";
 import type { State } from "../store";
-import { count, dayWords, providerStatus, statusWords } from "../words";
+import { count, cut, dayWords } from "../words";
+import { focusQuestion, useStandings } from "./hooks";
 import { Icon, Mark } from "./icons";
 
 /** Each begins a question; the user ends it. */
@@ -17,6 +18,7 @@ const STARTERS = [
 
 export function EmptyState({ chat, state }: { readonly chat: Chat; readonly state: State }): JSX.Element {
   const { resumable, providers } = state;
+  const standing = useStandings(state);
   return (
     <div class="empty">
       {resumable && (
@@ -38,16 +40,19 @@ export function EmptyState({ chat, state }: { readonly chat: Chat; readonly stat
           </li>
         ))}
       </ul>
-      <ul class="readiness" aria-label="Providers">
-        {providers.map((provider) => (
-          <li key={provider.name}>
-            <Mark shape={providerStatus(provider)} />
-            <span class="provider-name">{provider.name}</span>
-            <span class="muted">
-              {provider.ready ? statusWords(provider) : (provider.remedy ?? statusWords(provider))}
-            </span>
-          </li>
-        ))}
+      {/* Within a live log, where a countdown would be read out second by second. */}
+      <ul class="readiness" aria-label="Providers" aria-live="off">
+        {providers.map((provider) => {
+          const { status, words, note } = standing(provider);
+          return (
+            <li key={provider.name}>
+              <Mark shape={status} />
+              <bdi class="provider-name">{cut(provider.name, 64)}</bdi>
+              <span class="muted">{status === "not_ready" ? (note ?? words) : words}</span>
+              {status !== "not_ready" && note && <span class="provider-note muted">{note}</span>}
+            </li>
+          );
+        })}
       </ul>
     </div>
   );
@@ -56,11 +61,7 @@ export function EmptyState({ chat, state }: { readonly chat: Chat; readonly stat
 /** Puts the beginning into the question box and the cursor behind it. */
 function start(chat: Chat, text: string, button: HTMLElement): void {
   chat.setDraft(text);
-  const root = button.getRootNode();
-  if (!(root instanceof ShadowRoot)) return;
-  const box = root.querySelector<HTMLTextAreaElement>(".composer textarea");
   requestAnimationFrame(() => {
-    box?.focus();
-    box?.setSelectionRange(text.length, text.length);
+    focusQuestion(button)?.setSelectionRange(text.length, text.length);
   });
 }

@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useId, useRef, useState } from "preact/hooks";
 import type { Chat } from "../chat";
 import type { State } from "../store";
 import { asMarkdown, storeWords, titleOf } from "../words";
@@ -20,9 +20,13 @@ export function Header({ chat, state, panel, setPanel }: HeaderProps): JSX.Eleme
   const menuButton = useRef<HTMLButtonElement>(null);
   const [renaming, setRenaming] = useState(false);
   const { said, copy } = useCopy();
-  const usable = state.phase !== "kernel_gone" && state.conversation !== null;
   const isNew = state.turns.length === 0 && !state.pending;
   const title = titleOf(state.conversation);
+  // Why parts of the menu can do nothing now.
+  const gone = state.phase === "kernel_gone" ? "Run the cell again first." : null;
+  const cutOff = gone ?? (state.conversation ? null : "Waiting for the kernel.");
+  const usable = cutOff === null;
+  const nothing = state.turns.length > 0 ? null : "Nothing to copy or save yet. Ask something first.";
 
   return (
     <header class="header">
@@ -72,10 +76,10 @@ export function Header({ chat, state, panel, setPanel }: HeaderProps): JSX.Eleme
       </button>
       {panel === "menu" && (
         <Popover anchor={menuButton} label="Menu" side="below" align="end" role="menu" onClose={() => setPanel(null)}>
-          <MenuItem label="Settings…" disabled={!usable} onClick={() => setPanel("settings")} />
+          <MenuItem label="Settings…" reason={cutOff} onClick={() => setPanel("settings")} />
           <MenuItem
             label="Rename"
-            disabled={!usable}
+            reason={cutOff}
             onClick={() => {
               setPanel(null);
               setRenaming(true);
@@ -83,12 +87,24 @@ export function Header({ chat, state, panel, setPanel }: HeaderProps): JSX.Eleme
           />
           <MenuItem
             label="Copy as Markdown"
-            disabled={isNew}
+            reason={nothing}
             onClick={() => {
               setPanel(null);
               copy(asMarkdown(title, state.turns));
             }}
           />
+          {EXPORTS.map(({ label, suffix }) => (
+            <MenuItem
+              key={suffix}
+              label={label}
+              reason={cutOff ?? nothing}
+              onClick={() => {
+                setPanel(null);
+                chat.exportTo(suffix);
+              }}
+            />
+          ))}
+          {(cutOff ?? nothing) && <p class="menu-note">{cutOff ?? nothing}</p>}
           {state.store && <p class="menu-note">{storeWords(state.store)}</p>}
         </Popover>
       )}
@@ -101,11 +117,34 @@ export function Header({ chat, state, panel, setPanel }: HeaderProps): JSX.Eleme
   );
 }
 
-function MenuItem(props: { label: string; disabled: boolean; onClick: () => void }): JSX.Element {
+const EXPORTS = [
+  { label: "Save as notebook (.ipynb)", suffix: ".ipynb" },
+  { label: "Save as JSON", suffix: ".json" },
+] as const;
+
+/** One that can do nothing keeps its place under the arrow keys and says why. */
+function MenuItem(props: { label: string; reason: string | null; onClick: () => void }): JSX.Element {
+  const id = useId();
+  const { label, reason } = props;
   return (
-    <button type="button" role="menuitem" class="menu-item" disabled={props.disabled} onClick={props.onClick}>
-      {props.label}
-    </button>
+    <>
+      <button
+        type="button"
+        role="menuitem"
+        class="menu-item"
+        title={reason ?? undefined}
+        aria-disabled={reason !== null}
+        aria-describedby={reason === null ? undefined : id}
+        onClick={reason === null ? props.onClick : undefined}
+      >
+        {label}
+      </button>
+      {reason !== null && (
+        <span id={id} hidden>
+          {reason}
+        </span>
+      )}
+    </>
   );
 }
 

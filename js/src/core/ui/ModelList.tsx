@@ -1,61 +1,137 @@
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import type { ProviderInfo } from "../protocol";
-import { providerStatus, statusWords } from "../words";
+import { type Offer, offersFor, type Standing } from "../providers";
+import type { Listing } from "../store";
+import { count, cut } from "../words";
 import { Icon, Mark } from "./icons";
 
 interface ModelListProps {
   readonly providers: readonly ProviderInfo[];
+  readonly standing: (provider: ProviderInfo) => Standing;
+  readonly listings: ReadonlyMap<string, Listing>;
+  /** Only what matches is shown; empty: everything. */
+  readonly query: string;
   /** The models of the route, in order. */
   readonly chosen: readonly string[];
   readonly onUse: (model: string) => void;
   /** Absent where only one model can be chosen. */
-  readonly onAdd?: (model: string) => void;
+  readonly onAdd: ((model: string) => void) | undefined;
+  readonly onList: (provider: string) => void;
 }
 
-/** Every provider with its status, and the models it offers to begin with. */
-export function ModelList({ providers, chosen, onUse, onAdd }: ModelListProps): JSX.Element {
+/** Every provider with how it stands, and those of its models that match. */
+export function ModelList({ providers, query, ...rest }: ModelListProps): JSX.Element {
+  const typed = query !== "";
+  const offers = offersFor(providers, query);
+  const matching = typed ? offers.filter(({ models }) => models.length > 0) : offers;
+  // Those that may have more to list stay at hand.
+  const others = offers.filter((offer) => offer.provider.ready && !matching.includes(offer));
   return (
     <div class="models">
-      {providers.map((provider) => (
-        <section key={provider.name} class="provider">
-          <h4>
-            <Mark shape={providerStatus(provider)} />
-            <span>{provider.name}</span>
-            <span class="muted">{statusWords(provider)}</span>
-          </h4>
-          {!provider.ready && provider.remedy && <p class="remedy">{provider.remedy}</p>}
-          {provider.ready && provider.models.length === 0 && onAdd && (
-            <p class="remedy">Write {provider.name}:model below.</p>
-          )}
-          {provider.ready && provider.models.length > 0 && (
-            <ul>
-              {provider.models.map((name) => {
-                const model = `${provider.name}:${name}`;
-                const place = chosen.indexOf(model);
-                return (
-                  <li key={name}>
-                    <button type="button" class="model" aria-current={place === 0} onClick={() => onUse(model)}>
-                      <span class="clip">{name}</span>
-                      {place >= 0 && <span class="muted">{place === 0 ? "first" : `fallback ${place}`}</span>}
-                    </button>
-                    {onAdd && place < 0 && chosen.length > 0 && (
-                      <button
-                        type="button"
-                        class="icon-button"
-                        aria-label={`Add ${model} as fallback`}
-                        title="Add as fallback"
-                        onClick={() => onAdd(model)}
-                      >
-                        <Icon name="plus" />
-                      </button>
-                    )}
-                  </li>
-                );
-              })}
-            </ul>
-          )}
-        </section>
+      {[...matching, ...others].map((offer) => (
+        <Provider key={offer.provider.name} offer={offer} typed={typed} {...rest} />
       ))}
     </div>
+  );
+}
+
+interface ProviderProps extends Omit<ModelListProps, "providers" | "query"> {
+  readonly offer: Offer;
+  readonly typed: boolean;
+}
+
+function Provider(props: ProviderProps): JSX.Element {
+  const { offer, typed, standing, listings, chosen, onUse, onAdd, onList } = props;
+  const { provider, models, more } = offer;
+  const { status, words, note } = standing(provider);
+  const listing = listings.get(provider.name);
+  const [entered, setEntered] = useState<string | null>(null);
+  // One stop for Tab in a list that may be long; the arrow keys go through it.
+  const stop = Math.max(0, models.indexOf(entered ?? ""));
+  return (
+    <div class="provider">
+      <div class="provider-head">
+        <Mark shape={status} />
+        <h4 class="clip" title={cut(provider.name, 64)}>
+          <bdi>{cut(provider.name, 64)}</bdi>
+        </h4>
+        {provider.ready && <ListButton provider={provider.name} listing={listing} onList={onList} />}
+      </div>
+      {!typed && <p class="provider-line">{words}</p>}
+      {!typed && note && <p class="provider-line">{note}</p>}
+      {listing?.problem && (
+        <p class="provider-line problem-line">
+          <Mark shape="failed" />
+          <span>{cut(listing.problem, 300)}</span>
+        </p>
+      )}
+      {models.length > 0 && (
+        <ul>
+          {models.map((name, index) => {
+            const model = `${provider.name}:${name}`;
+            const place = chosen.indexOf(model);
+            const tabIndex = index === stop ? 0 : -1;
+            return (
+              <li key={name} onFocusIn={() => setEntered(name)}>
+                <button
+                  type="button"
+                  class="model"
+                  tabIndex={tabIndex}
+                  title={cut(name, 300)}
+                  aria-current={place === 0}
+                  onClick={() => onUse(model)}
+                >
+                  <bdi class="clip">{cut(name, 120)}</bdi>
+                  {place >= 0 && <span class="muted">{place === 0 ? "first" : `fallback ${place}`}</span>}
+                </button>
+                {onAdd && place < 0 && chosen.length > 0 && (
+                  <button
+                    type="button"
+                    class="icon-button"
+                    tabIndex={tabIndex}
+                    aria-label={`Add ${cut(model, 120)} as fallback`}
+                    title="Add as fallback"
+                    onClick={() => onAdd(model)}
+                  >
+                    <Icon name="plus" />
+                  </button>
+                )}
+              </li>
+            );
+          })}
+        </ul>
+      )}
+      {more > 0 && <p class="provider-line">{count(more, "more model")}: type to narrow.</p>}
+      {provider.ready && models.length === 0 && (
+        <p class="provider-line">{typed ? "No match." : "None known yet: list them."}</p>
+      )}
+    </div>
+  );
+}
+
+interface ListButtonProps {
+  readonly provider: string;
+  readonly listing: Listing | undefined;
+  readonly onList: (provider: string) => void;
+}
+
+/** Keeps its place and the focus while the list is on its way. */
+function ListButton({ provider, listing, onList }: ListButtonProps): JSX.Element {
+  const busy = listing?.busy ?? false;
+  const words = busy ? "Listing…" : listing && !listing.problem ? "List again" : "List all models";
+  return (
+    <button
+      type="button"
+      class="list-models"
+      aria-label={`${words} of ${cut(provider, 64)}`}
+      aria-disabled={busy}
+      onClick={() => {
+        if (!busy) onList(provider);
+      }}
+    >
+      {busy && <Mark shape="waiting" />}
+      {words}
+    </button>
   );
 }

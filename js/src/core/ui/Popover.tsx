@@ -84,6 +84,8 @@ export function Popover({ anchor, label, side, align, role = "dialog", onClose, 
       popover="manual"
       role={role}
       aria-label={label}
+      // One that opens within the log is not read out as a message.
+      aria-live="off"
       tabIndex={-1}
       onKeyDown={onKeyDown}
       onFocusOut={onFocusOut}

@@ -1,10 +1,12 @@
 import type { JSX } from "preact";
-import { useId, useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { Chat } from "../chat";
+import { providerOf, routeModels } from "../providers";
 import type { State } from "../store";
-import { providerOf, providerStatus, routeModels, sentence } from "../words";
-import { Icon, Mark, type MarkShape } from "./icons";
-import { ModelList } from "./ModelList";
+import { cut, wholeNumber } from "../words";
+import { useStandings } from "./hooks";
+import { Icon, Mark } from "./icons";
+import { ModelChooser } from "./ModelChooser";
 import { Popover } from "./Popover";
 
 interface RoutePickerProps {
@@ -14,84 +16,55 @@ interface RoutePickerProps {
   readonly setOpen: (open: boolean) => void;
 }
 
-/** Which models are asked, in order. The button shows the route; the panel lists providers and takes any route typed. */
+/** Which models are asked, in order. The button shows the route, and how the provider stands that is asked first. */
 export function RoutePicker({ chat, state, open, setOpen }: RoutePickerProps): JSX.Element | null {
   const button = useRef<HTMLButtonElement>(null);
+  const standing = useStandings(state);
   if (!state.settings) return null;
   const route = state.configuring?.route ?? state.settings.route;
   const models = routeModels(route);
-  const words = models.join(", then ") || "Choose a model";
+  const words = cut(models.join(", then "), 300) || "Choose a model";
+  const first = state.providers.find((each) => models[0] !== undefined && each.name === providerOf(models[0]));
+  const { status, brief, left_s } = first ? standing(first) : NOBODY;
   return (
     <>
       <button
         ref={button}
         type="button"
         class="route"
-        title={words}
-        aria-label={`Model: ${words}`}
+        title={`${words} (${brief})`}
         aria-haspopup="dialog"
         aria-expanded={open}
         disabled={state.phase === "kernel_gone"}
         onClick={() => setOpen(!open)}
       >
-        <Mark shape={shapeOf(models[0], state)} />
-        <span class="clip">{words}</span>
+        <Mark shape={status} />
+        <span class="unseen">Model: </span>
+        <bdi class="clip">{words}</bdi>
+        <span class={status === "ready" || status === "offline" ? "unseen" : "route-state"}>
+          {` ${brief}`}
+          {/* Part of the name, it would be read out second by second. */}
+          {left_s > 0 && <span aria-hidden="true">{` ${wholeNumber.format(left_s)} s`}</span>}
+        </span>
         <Icon name="down" />
       </button>
       {open && (
         <Popover anchor={button} label="Model" side="above" align="start" onClose={() => setOpen(false)}>
-          <ModelList
-            providers={state.providers}
+          <ModelChooser
+            chat={chat}
+            label="Models, in the order they are tried"
+            action="Use"
+            route={route}
             chosen={models}
-            onUse={(model) => chat.configure({ route: model })}
+            busy={state.configuring !== null}
+            refusal={state.notices.find((notice) => notice.place === "settings")?.text ?? null}
+            onUse={(typed) => chat.configure({ route: typed })}
             onAdd={(model) => chat.configure({ route: [...models, model].join(", ") })}
           />
-          <RouteForm chat={chat} state={state} route={route} />
         </Popover>
       )}
     </>
   );
 }
 
-function RouteForm({ chat, state, route }: { chat: Chat; state: State; route: string }): JSX.Element {
-  const [text, setText] = useState(route);
-  const id = useId();
-  const refusal = state.notices.find((notice) => notice.place === "settings");
-  return (
-    <form
-      class="route-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (text.trim()) chat.configure({ route: text.trim() });
-      }}
-    >
-      <label for={id}>Any other, in the order they are tried</label>
-      <div class="field-row">
-        <input
-          id={id}
-          class="field code-font"
-          value={text}
-          spellcheck={false}
-          autocomplete="off"
-          placeholder="provider:model, provider:model"
-          aria-invalid={refusal !== undefined}
-          aria-describedby={refusal ? `${id}-refusal` : undefined}
-          onInput={(event) => setText(event.currentTarget.value)}
-        />
-        <button type="submit" class="button" disabled={text.trim() === "" || state.configuring !== null}>
-          Use
-        </button>
-      </div>
-      {refusal && (
-        <p class="refusal" id={`${id}-refusal`} role="alert">
-          {sentence(refusal.text)}
-        </p>
-      )}
-    </form>
-  );
-}
-
-function shapeOf(model: string | undefined, state: State): MarkShape {
-  const provider = state.providers.find((each) => model !== undefined && each.name === providerOf(model));
-  return provider ? providerStatus(provider) : "not_ready";
-}
+const NOBODY = { status: "not_ready", brief: "not ready", left_s: 0 } as const;

@@ -16,6 +16,9 @@ export function Transcript({ chat, state }: { readonly chat: Chat; readonly stat
   const stuck = useRef(true);
   const place = useRef({ top: 0, hidden: false });
   const [away, setAway] = useState(false);
+  const empty = turns.length === 0 && !pending && !running;
+  const isEmpty = useRef(empty);
+  isEmpty.current = empty;
 
   const toEnd = () => {
     const node = scroller.current;
@@ -40,7 +43,8 @@ export function Transcript({ chat, state }: { readonly chat: Chat; readonly stat
       const node = scroller.current;
       place.current.hidden = node?.clientHeight === 0;
       if (hidden && node) node.scrollTop = top;
-      if (stuck.current) toEnd();
+      // An empty chat is read from its beginning.
+      if (stuck.current && !isEmpty.current) toEnd();
       else onScroll();
     });
     follow.observe(scroller.current);
@@ -58,7 +62,6 @@ export function Transcript({ chat, state }: { readonly chat: Chat; readonly stat
 
   const shown = pending && pending.command.type === "retry" ? before(turns, pending.command.source_turn_id) : turns;
   const last = shown.at(-1);
-  const empty = turns.length === 0 && !pending && !running;
 
   return (
     <div class={away && !empty ? "middle away" : "middle"}>

@@ -8,7 +8,7 @@ import { attemptInShort, canGoOn, kindWords, problemOf, seconds } from "../words
 import { useElapsed } from "./hooks";
 import { Icon, Mark, type MarkShape } from "./icons";
 import { Markdown } from "./Markdown";
-import { ModelList } from "./ModelList";
+import { ModelChooser } from "./ModelChooser";
 import { Popover } from "./Popover";
 import { Receipt } from "./Receipt";
 
@@ -157,7 +157,7 @@ function Ending({ chat, turn, response, last, providers }: EndingProps): JSX.Ele
   const canContinue = last && response !== null && canGoOn(response);
   // Where retrying is the remedy it has words; elsewhere it is one more possibility.
   const remedy = problem !== null && (status === "failed" || status === "interrupted");
-  const retries = last && <RetryButtons chat={chat} turn={turn} providers={providers} prominent={remedy} />;
+  const retries = last && <RetryButtons chat={chat} turn={turn} prominent={remedy} />;
   return (
     <>
       {problem && (
@@ -210,12 +210,11 @@ function Failures({ response }: { readonly response: Response }): JSX.Element {
 interface RetryProps {
   readonly chat: Chat;
   readonly turn: Turn;
-  readonly providers: readonly ProviderInfo[];
   /** With words where retrying is the remedy, as icons where it is one more possibility. */
   readonly prominent: boolean;
 }
 
-function RetryButtons({ chat, turn, providers, prominent }: RetryProps): JSX.Element {
+function RetryButtons({ chat, turn, prominent }: RetryProps): JSX.Element {
   const [open, setOpen] = useState(false);
   const anchor = useRef<HTMLButtonElement>(null);
   return (
@@ -245,12 +244,17 @@ function RetryButtons({ chat, turn, providers, prominent }: RetryProps): JSX.Ele
       </button>
       {open && (
         <Popover anchor={anchor} label="Retry with" side="above" align="end" onClose={() => setOpen(false)}>
-          <ModelList
-            providers={providers}
+          <ModelChooser
+            chat={chat}
+            label="Ask this model instead"
+            action="Retry"
+            route=""
             chosen={[]}
-            onUse={(model) => {
+            busy={false}
+            refusal={null}
+            onUse={(route) => {
               setOpen(false);
-              chat.retry(turn, model);
+              chat.retry(turn, route);
             }}
           />
         </Popover>

@@ -1,5 +1,7 @@
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { copyText } from "../clipboard";
+import type { ProviderInfo } from "../protocol";
+import { coolingLeft_s, type Standing, standingOf } from "../providers";
 import type { State, Store } from "../store";
 
 /** The state, with a new rendering whenever it changes. */
@@ -18,6 +20,19 @@ export function useElapsed(start_ms: number): number {
     return () => clearInterval(timer);
   }, []);
   return Math.max(0, Math.floor((now - start_ms) / 1000));
+}
+
+/** How each provider stands, counting down while one cools. */
+export function useStandings({ providers, providers_ms }: State): (provider: ProviderInfo) => Standing {
+  const [, tick] = useReducer((n: number) => n + 1, 0);
+  const now = Date.now();
+  const cooling = providers.some((provider) => coolingLeft_s(provider, providers_ms, now) > 0);
+  useEffect(() => {
+    if (!cooling) return undefined;
+    const timer = setInterval(() => tick(undefined), 500);
+    return () => clearInterval(timer);
+  }, [cooling]);
+  return (provider) => standingOf(provider, providers_ms, now);
 }
 
 /** True from `ms` after the component is there. */
@@ -41,4 +56,12 @@ export function useCopy(): { said: string | null; copy: (text: string) => void }
     timer.current = setTimeout(() => setSaid(null), 1500);
   };
   return { said, copy: (text) => void copy(text) };
+}
+
+/** Puts the focus into the question box of the chat that `node` is in: where it was is about to go. */
+export function focusQuestion(node: HTMLElement): HTMLTextAreaElement | null {
+  const root = node.getRootNode();
+  const box = root instanceof ShadowRoot ? root.querySelector<HTMLTextAreaElement>(".composer textarea") : null;
+  box?.focus({ preventScroll: true });
+  return box;
 }

@@ -28,7 +28,17 @@ export function Icon({ name }: { name: IconName }): JSX.Element {
   );
 }
 
-export type MarkShape = "ready" | "offline" | "not_ready" | "answered" | "partial" | "failed" | "stopped" | "waiting";
+export type MarkShape =
+  | "ready"
+  | "offline"
+  | "not_ready"
+  | "cooling"
+  | "failing"
+  | "answered"
+  | "partial"
+  | "failed"
+  | "stopped"
+  | "waiting";
 
 /** A status by shape as well as by colour; the word stands beside it. */
 export function Mark({ shape }: { shape: MarkShape }): JSX.Element {
@@ -43,6 +53,8 @@ const MARKS: Record<MarkShape, JSX.Element> = {
   ready: <circle cx="5" cy="5" r="3.5" fill="currentColor" stroke="none" />,
   offline: <path d="M5 1l4 4-4 4-4-4z" fill="currentColor" stroke="none" />,
   not_ready: <circle cx="5" cy="5" r="3.25" />,
+  cooling: <path d="M3 1.5v7M7 1.5v7" />,
+  failing: <path d="M2 2l6 6M8 2L2 8" />,
   answered: <path d="M5 1l4 4-4 4-4-4z" />,
   partial: <path d="M5 1.25l4.25 7.5H.75z" />,
   failed: <path d="M2 2l6 6M8 2L2 8" />,
