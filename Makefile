@@ -124,6 +124,11 @@ format: $(STAMPS)/dev ## let ruff and biome rewrite the sources
 	@$(BIN)/ruff format .
 	@cd js && npm run --silent format
 
+.PHONY: docs
+docs: $(STAMPS)/dev ## build the documentation into .site; a broken link or reference stops it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	$(call say,Open .site/index.html in a browser.)
+
 .PHONY: screenshots
 screenshots: install-test ## make the README's pictures from the real thing
 	@rm -rf .test/home && mkdir -p .test/home
@@ -136,7 +141,7 @@ kernels: $(STAMPS)/kernels ## run the tests that need several ipykernel versions
 
 .PHONY: clean
 clean: ## remove what was built and installed; keeps .lab, where your conversations are
-	rm -rf $(VENV) .test js/lib js/node_modules convoscope_jupyter/static convoscope_jupyter/labextension build dist
+	rm -rf $(VENV) .site .test js/lib js/node_modules convoscope_jupyter/static convoscope_jupyter/labextension build dist
 	rm -rf .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # ------------------------------------------------------------------------------------------------------ install
@@ -179,7 +184,7 @@ $(STAMPS)/lab: $(STAMPS)/venv $(FRONTEND) js/install.json
 
 $(STAMPS)/dev: $(STAMPS)/lab
 	$(call say,Installing the tools for tests and checks into $(VENV) …)
-	@$(PIP) --no-build-isolation --editable '.[keyring,lab,otel]' --group dev
+	@$(PIP) --no-build-isolation --editable '.[keyring,lab,otel]' --group dev --group docs
 	@touch $@
 
 $(STAMPS)/kernels: tests/tools/kernels.py $(STAMPS)/dev

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
 
 from convoscope_jupyter.errors import ImportFormatError
 from convoscope_jupyter.formats import MAX_BYTES
