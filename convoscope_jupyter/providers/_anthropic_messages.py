@@ -1,6 +1,6 @@
-"""Anthropic's Messages format: what comes back.
+"""Anthropic's Messages format: what is sent, and what comes back.
 
-Source: https://docs.claude.com/en/api/messages-streaming
+Source: https://docs.claude.com/en/api/messages, https://docs.claude.com/en/api/messages-streaming
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from convoscope_jupyter.errors import ProtocolError, ProviderError, ServerError
-from convoscope_jupyter.messages import FinishReason, Usage
-from convoscope_jupyter.providers._base import Chunk, Finished, Started
+from convoscope_jupyter.messages import FinishReason, ImagePart, Message, TextPart, Usage
+from convoscope_jupyter.providers._base import ChatRequest, Chunk, Finished, Started
 from convoscope_jupyter.providers._decoding import (
     JsonObject,
     Speech,
@@ -32,6 +32,62 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "tool_use": "tool_call",
     "pause_turn": "tool_call",  # a tool of Anthropic's own takes long; the answer is not over
 }
+
+_MAX_TOKENS = (
+    ("claude-3-5", 8_192),
+    ("claude-3-7", 32_000),
+    ("claude-3", 4_096),
+    ("claude-2", 4_096),
+    ("claude-instant", 4_096),
+    ("claude", 32_000),
+)
+"""Bounds on an answer by what a model's name holds; the first that fits counts.
+
+More than a model can give is refused: 4,096 are the limit of Claude 3, 8,192 of 3.5, 32,000 of Opus 4; the others
+have larger ones (https://docs.claude.com/en/docs/about-claude/models/overview).
+"""
+_MAX_TOKENS_ELSEWHERE = 8_192
+"""For the models of other servers that speak this format. Too little cuts an answer, which shows and can be mended
+with `max_output_tokens`; too much is an answer refused."""
+
+
+def messages_body(request: ChatRequest) -> dict[str, object]:
+    """The JSON of a request.
+
+    Args:
+        request: What to ask.
+    """
+    bound = request.max_output_tokens
+    body: dict[str, object] = {
+        "model": request.model,
+        "max_tokens": _default_max_tokens(request.model) if bound is None else bound,
+        "messages": [{"role": m.role, "content": content} for m in request.messages if (content := _content(m))],
+        "stream": True,
+    }
+    if request.system and not request.system.isspace():
+        body["system"] = request.system
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    return body
+
+
+def _default_max_tokens(model: str) -> int:
+    """The API wants a bound, and has no word for the largest one."""
+    return next((bound for name, bound in _MAX_TOKENS if name in model), _MAX_TOKENS_ELSEWHERE)
+
+
+def _content(message: Message) -> str | list[dict[str, object]]:
+    """Plain text where there is only text, which must not be blank. Reasoning is not sent back."""
+    if not any(isinstance(part, ImagePart) for part in message.parts):
+        return "" if message.text.isspace() else message.text
+    content: list[dict[str, object]] = []
+    for part in message.parts:
+        if isinstance(part, TextPart) and part.text.strip():
+            content.append({"type": "text", "text": part.text})
+        elif isinstance(part, ImagePart):
+            source = {"type": "base64", "media_type": part.media_type, "data": part.data_base64}
+            content.append({"type": "image", "source": source})
+    return content
 
 
 class MessagesDecoder:

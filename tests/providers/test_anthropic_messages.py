@@ -1,4 +1,4 @@
-"""Anthropic's Messages format, read."""
+"""Anthropic's Messages format, written and read."""
 
 from __future__ import annotations
 
@@ -10,14 +10,76 @@ import pytest
 from hypothesis import given, strategies as st
 
 from convoscope_jupyter.errors import ProviderError
-from convoscope_jupyter.messages import Usage
-from convoscope_jupyter.providers import Chunk
-from convoscope_jupyter.providers._anthropic_messages import MessagesDecoder
+from convoscope_jupyter.messages import ImagePart, Message, ReasoningPart, TextPart, Usage
+from convoscope_jupyter.providers import ChatRequest, Chunk
+from convoscope_jupyter.providers._anthropic_messages import MessagesDecoder, messages_body
 from convoscope_jupyter.providers._decoding import as_object
 from convoscope_jupyter.providers._reading import read_answer
 from convoscope_jupyter.providers._sse import ServerSentEvent
+from tests.support.anthropic_wire import delta, typed
 from tests.support.loopback import event
 from tests.support.reading import PEER, Read, as_stream, read
+from tests.support.wires import PIXEL
+
+IMAGE = ImagePart(media_type="image/png", data_base64=PIXEL)
+IMAGE_BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
+
+
+def body_of(*messages: Message, system: str | None = None, model: str = "claude-sonnet-5-5") -> dict[str, object]:
+    return messages_body(ChatRequest(provider="anthropic", model=model, messages=messages, system=system))
+
+
+def test_the_least_that_can_be_asked() -> None:
+    assert {
+        "model": "claude-sonnet-5-5",
+        "max_tokens": 32_000,
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+    } == body_of(Message.user("hi"))
+
+
+@pytest.mark.parametrize(
+    "model, bound",
+    [
+        ("claude-3-haiku-20240307", 4_096),
+        ("claude-3-5-sonnet-20241022", 8_192),
+        ("claude-3-7-sonnet-20250219", 32_000),
+        ("claude-2.1", 4_096),
+        ("claude-instant-1.2", 4_096),
+        ("claude-opus-4-20250514", 32_000),
+        ("claude-haiku-5-5", 32_000),
+        ("anthropic/claude-3-opus", 4_096),
+        ("claude-of-tomorrow", 32_000),
+        ("llama-4", 8_192),
+    ],
+)
+def test_a_bound_that_nobody_chose_is_one_that_the_model_accepts(model: str, bound: int) -> None:
+    assert bound == body_of(Message.user("hi"), model=model)["max_tokens"]
+
+
+def test_what_the_api_refuses_as_empty_is_left_out() -> None:
+    thought = Message(role="assistant", parts=(ReasoningPart(text="Hm."),))
+    blank = Message(role="user", parts=(TextPart(text=" \n"), IMAGE))
+    body = body_of(Message.user("hi"), thought, Message.assistant(" \n"), blank, system=" ")
+
+    assert [{"role": "user", "content": "hi"}, {"role": "user", "content": [IMAGE_BLOCK]}] == body["messages"]
+    assert "system" not in body
+
+
+def test_text_and_images_keep_their_order() -> None:
+    parts = (IMAGE, TextPart(text="Before or"), ReasoningPart(text="Hm."), TextPart(text=" after?"), IMAGE)
+
+    assert [
+        {
+            "role": "user",
+            "content": [
+                IMAGE_BLOCK,
+                {"type": "text", "text": "Before or"},
+                {"type": "text", "text": " after?"},
+                IMAGE_BLOCK,
+            ],
+        }
+    ] == body_of(Message(role="user", parts=parts))["messages"]
 
 
 async def read_events(*events: bytes) -> Read:
@@ -26,14 +88,6 @@ async def read_events(*events: bytes) -> Read:
 
 async def read_whole(payload: object) -> Read:
     return await read_events(json.dumps(payload).encode())
-
-
-def typed(kind: str, **more: object) -> bytes:
-    return event({"type": kind, **more}, name=kind)
-
-
-def delta(**of: object) -> bytes:
-    return typed("content_block_delta", index=0, delta=of)
 
 
 USAGE = {"input_tokens": 9, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 2, "output_tokens": 1}

@@ -110,7 +110,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str]
-    """By lower-case names."""
+    """By lower-case names; of one that came several times, all values."""
     body: bytes
     connection: int
     """Number of the connection it came over, from 0."""
@@ -215,7 +215,9 @@ async def _read_request(reader: asyncio.StreamReader, connection: int) -> Reques
         return None
     first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     method, path, _ = first.split(" ", 2)
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in lines):
+        headers[name.lower()] = ", ".join(filter(None, [headers.get(name.lower()), value.strip()]))
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     return Request(method=method, path=path, headers=headers, body=body, connection=connection)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from convoscope_jupyter.errors import ProviderError
@@ -69,6 +69,13 @@ async def read(chunks: AsyncIterable[Chunk]) -> Read:
         request_id=begin.request_id,
         error=error,
     )
+
+
+async def texts_of(chunks: AsyncIterable[Chunk]) -> AsyncGenerator[TextDelta]:
+    """The pieces of visible text only. Leaving off in the middle leaves the rest to be read."""
+    async for chunk in chunks:
+        if isinstance(chunk, TextDelta):
+            yield chunk
 
 
 def random_pieces(body: bytes, rng: random.Random, *, largest: int) -> Iterator[bytes]:
