@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RouteExhausted,
         StoreError,
     )
+    from convoscope_jupyter.hosts._shell import Shell
     from convoscope_jupyter.hosts.widget import Chat
     from convoscope_jupyter.messages import (
         Attempt,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         TurnFinished,
         Usage,
     )
-    from convoscope_jupyter.providers import Demo, OpenAI, OpenAICompatible
+    from convoscope_jupyter.providers import Anthropic, Demo, Google, OpenAI, OpenAICompatible
     from convoscope_jupyter.routing import RetryPolicy, Route, TimeLimits
     from convoscope_jupyter.session import Session
     from convoscope_jupyter.store import Store, open_store
@@ -70,7 +71,7 @@ _HOME = {
         "TurnFinished",
         "Usage",
     ),
-    "convoscope_jupyter.providers": ("Demo", "OpenAI", "OpenAICompatible"),
+    "convoscope_jupyter.providers": ("Anthropic", "Demo", "Google", "OpenAI", "OpenAICompatible"),
     "convoscope_jupyter.routing": ("RetryPolicy", "Route", "TimeLimits"),
     "convoscope_jupyter.session": ("Session",),
     "convoscope_jupyter.store": ("Store", "open_store"),
@@ -79,6 +80,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "AnswerInterrupted",
+    "Anthropic",
     "Attempt",
     "AttemptFailed",
     "AttemptStarted",
@@ -87,6 +89,7 @@ __all__ = [
     "ConversationBusy",
     "ConvoError",
     "Demo",
+    "Google",
     "Message",
     "ModelRef",
     "OpenAI",
@@ -125,3 +128,21 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def load_ipython_extension(ipython: Shell) -> None:
+    """Bring `%%convo` and `%convo`: `%load_ext convoscope_jupyter` calls this.
+
+    Args:
+        ipython: The shell.
+    """
+    importlib.import_module("convoscope_jupyter.hosts.magic").load(ipython)
+
+
+def unload_ipython_extension(ipython: Shell) -> None:
+    """Take the magics away: `%unload_ext convoscope_jupyter` calls this.
+
+    Args:
+        ipython: The shell.
+    """
+    importlib.import_module("convoscope_jupyter.hosts.magic").unload(ipython)
