@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from convoscope_jupyter.providers._anthropic import Anthropic
 from convoscope_jupyter.providers._base import (
     ChatRequest,
     Chunk,
@@ -13,13 +14,17 @@ from convoscope_jupyter.providers._base import (
 )
 from convoscope_jupyter.providers._catalogue import default_model, suggested_models
 from convoscope_jupyter.providers._demo import Demo
+from convoscope_jupyter.providers._google import Google, GoogleSdk
 from convoscope_jupyter.providers._openai import OpenAI, OpenAICompatible
 
 __all__ = [
+    "Anthropic",
     "ChatRequest",
     "Chunk",
     "Demo",
     "Finished",
+    "Google",
+    "GoogleSdk",
     "OpenAI",
     "OpenAICompatible",
     "Provider",
@@ -37,6 +42,6 @@ def default_providers() -> dict[str, Provider]:
 
     Example:
         >>> sorted(default_providers())
-        ['demo', 'openai']
+        ['anthropic', 'demo', 'google', 'openai']
     """
-    return {"openai": OpenAI(), "demo": Demo()}
+    return {"openai": OpenAI(), "anthropic": Anthropic(), "google": Google(), "demo": Demo()}

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 _SUGGESTED: dict[str, tuple[str, ...]] = {
     "openai": ("gpt-5-mini", "gpt-5.4", "gpt-5.4-mini", "gpt-5.4-nano", "gpt-4.1-mini"),
+    "anthropic": ("claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5", "claude-sonnet-4-6", "claude-haiku-4-5"),
+    "google": (
+        "gemini-3.8-flash",
+        "gemini-3.1-pro-preview",
+        "gemini-3.5-flash-lite",
+        "gemini-2.5-pro",
+        "gemini-2.5-flash",
+    ),
     "demo": ("tour", "echo", "slow", "fail-429", "drop-midway"),
 }
 

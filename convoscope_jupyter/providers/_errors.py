@@ -1,21 +1,17 @@
 """Providers' errors made ours: by code and type first, then by HTTP status; by words only where there is neither.
 
 Transport failures are in `_transport.py`. What follows from each kind is the routing policy's. The words are OpenAI's
-(https://platform.openai.com/docs/guides/error-codes), and those of Azure, vLLM, llama.cpp, DeepSeek, OpenRouter and
-Anthropic, which reach us through the same formats.
+(https://platform.openai.com/docs/guides/error-codes), those of Azure, vLLM, llama.cpp, DeepSeek, OpenRouter and
+Anthropic, which reach us through the same formats, and Google's (https://ai.google.dev/gemini-api/docs/troubleshooting).
 """
 
 from __future__ import annotations
 
 import difflib
-import email.utils
 import json
-import math
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from http import HTTPStatus
 from typing import cast
 
@@ -35,6 +31,9 @@ from convoscope_jupyter.errors import (
     ServerError,
 )
 from convoscope_jupyter.providers._decoding import as_list, as_object, as_text
+from convoscope_jupyter.providers._google_errors import delay_s, reason_of
+from convoscope_jupyter.providers._headers import request_id_of, retry_after_s
+from convoscope_jupyter.providers._remedies import remedy_for
 from convoscope_jupyter.redaction import Secret, safe_error_text
 
 _MAX_BODY_BYTES = 64_000
@@ -46,11 +45,14 @@ _BY_WORD: dict[str, Kind] = {
     word: kind
     for kind, words in {
         AuthenticationFailed: "invalid_api_key authentication_error invalid_authentication token_expired "
-        "account_deactivated",
-        PermissionDenied: "permission_denied permission_error unsupported_country_region_territory",
+        "account_deactivated api_key_invalid unauthenticated",
+        PermissionDenied: "permission_denied permission_error unsupported_country_region_territory "
+        "failed_precondition",  # Google's, where it does not offer its API, or not for free
         InsufficientQuota: "insufficient_quota quota_exceeded insufficient_balance billing_hard_limit_reached "
-        "billing_not_active billing_error insufficient_credits enforced_spend_limit_reached",
-        RateLimited: "rate_limit_exceeded rate_limit_error rate_limit_reached too_many_requests requests tokens",
+        "billing_not_active billing_error insufficient_credits enforced_spend_limit_reached "
+        "contract_spend_limit_reached linked_organization_spend_limit_reached",
+        RateLimited: "rate_limit_exceeded rate_limit_error rate_limit_reached too_many_requests requests tokens "
+        "resource_exhausted",
         Overloaded: "overloaded overloaded_error server_overloaded engine_overloaded slow_down unavailable "
         "unavailable_error service_unavailable",
         ServerError: "timeout_error request_timeout",
@@ -72,6 +74,10 @@ _BY_VAGUE_WORD: dict[str, Kind] = {
     "internal_error": ServerError,
     "internal_server_error": ServerError,
     "internalservererror": ServerError,
+    "internal": ServerError,
+    "deadline_exceeded": ServerError,
+    "invalid_argument": InvalidRequest,
+    "not_found": ModelNotFound,
 }
 """Words that some servers put on every error. They count only where no status says better."""
 
@@ -88,10 +94,20 @@ _BY_STATUS: dict[int, Kind] = {
     529: Overloaded,  # Anthropic's, https://docs.claude.com/en/api/errors
 }
 
-_TOO_LONG = re.compile(
-    r"context (?:length|window|size)|maximum context|prompt is too long|input is too long|too many (?:input )?tokens",
-    re.IGNORECASE,
+_BY_SAYING: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), kind)
+    for pattern, kind in (
+        (r"context (?:length|limit|window|size)|maximum context", ContextTooLong),
+        (r"(?:prompt|input) is too long|too many (?:input )?tokens", ContextTooLong),
+        (r"exceeds the maximum number of (?:input )?tokens", ContextTooLong),
+        (r"credit balance is too low", InsufficientQuota),
+        (r"blocked by content filtering", ContentFiltered),
+    )
 )
+"""What some providers, Anthropic among them, tell in words only, under the status and type of any bad request."""
+
+_MAX_SAID = 2000
+"""As much of a provider's own words as is searched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +175,12 @@ class ReportedError:
     message: str
     code: str = ""
     type: str = ""
+    param: str = ""
+    """The parameter that is at fault."""
     status: int | None = None
-    """An HTTP status told inside the error, as gateways do."""
+    """An HTTP status told inside the error, as gateways and Google do."""
+    retry_after_s: float | None = None
+    """A time to wait told inside the error, as Google does."""
 
 
 def read_error(payload: object) -> ReportedError | None:
@@ -200,12 +220,15 @@ def read_error_event(data: str) -> ReportedError:
 def _reported(error: Mapping[str, object]) -> ReportedError:
     code = error.get("code")
     upstream = as_text(as_object(error.get("metadata")).get("raw"))  # OpenRouter's: what the model's own host said
+    detail = as_object(error.get("details"))  # Anthropic's
     statuses = (error.get("status_code"), error.get("status"), code)
     return ReportedError(
         message=": ".join(part for part in (as_text(error.get("message")), upstream) if part),
-        code=as_text(code),
-        type=as_text(error.get("type")),
+        code=as_text(code) or as_text(detail.get("error_code")) or reason_of(error),
+        type=as_text(error.get("type")) or as_text(error.get("status")),
+        param=as_text(error.get("param")),
         status=next((status for status in statuses if isinstance(status, int) and 400 <= status < 600), None),  # noqa: PLR2004 - the range of HTTP errors
+        retry_after_s=delay_s(error),
     )
 
 
@@ -223,8 +246,11 @@ def kind_of(reported: ReportedError | None, status: int | None, *, default: Kind
             return _BY_WORD[word]
     status = status or (reported.status if reported else None)
     by_status = _kind_by_status(status) if status else None
-    if by_status in {None, InvalidRequest} and reported and _TOO_LONG.search(reported.message[:2000]):
-        return ContextTooLong
+    if by_status in {None, InvalidRequest} and reported:
+        said = reported.message[:_MAX_SAID]
+        by_saying = next((kind for pattern, kind in _BY_SAYING if pattern.search(said)), None)
+        if by_saying:
+            return by_saying
     if by_status:
         return by_status
     return next((_BY_VAGUE_WORD[word] for word in words if word in _BY_VAGUE_WORD), default)
@@ -247,7 +273,7 @@ def from_response(peer: Peer, *, status: int, headers: Mapping[str, str], body: 
         headers: Of the answer; looked up by lower-case names.
         body: As it came.
     """
-    request_id = request_id_of(headers)
+    request_id = request_id_of(headers, peer.key)
     if status < HTTPStatus.BAD_REQUEST:
         return _redirected(peer, status, headers.get("location", ""), request_id)
     text = body[:_MAX_BODY_BYTES].decode("utf-8", "replace").strip()
@@ -259,9 +285,11 @@ def from_response(peer: Peer, *, status: int, headers: Mapping[str, str], body: 
         said = reported.message if reported else ""
     kind = kind_of(reported, status, default=InvalidRequest)
     wait_s = retry_after_s(headers)
+    if wait_s is None and reported:
+        wait_s = reported.retry_after_s
     return peer.error(
         kind,
-        _sentence(kind, peer, status=status, said=said, wait_s=wait_s, is_api=reported is not None),
+        _sentence(kind, peer, reported, status=status, said=said, wait_s=wait_s),
         status_code=status,
         request_id=request_id,
         retry_after_s=wait_s,
@@ -278,8 +306,9 @@ def from_report(peer: Peer, reported: ReportedError, *, request_id: str | None, 
         default: Kind of an error without code, type and status.
     """
     kind = kind_of(reported, None, default=default)
-    message = _sentence(kind, peer, status=reported.status, said=reported.message, wait_s=None, is_api=True)
-    return peer.error(kind, message, status_code=reported.status, request_id=request_id)
+    wait_s = reported.retry_after_s
+    message = _sentence(kind, peer, reported, status=reported.status, said=reported.message, wait_s=wait_s)
+    return peer.error(kind, message, status_code=reported.status, request_id=request_id, retry_after_s=wait_s)
 
 
 def _read_body(text: str) -> ReportedError | None:
@@ -294,56 +323,6 @@ def looks_like_html(text: str, content_type: str = "") -> bool:
     return "text/html" in content_type.lower() or text.lstrip("\ufeff \t\r\n").startswith("<")
 
 
-def request_id_of(headers: Mapping[str, str]) -> str | None:
-    """The provider's id of the request: OpenAI's header, Anthropic's, Azure's."""
-    names = ("x-request-id", "request-id", "apim-request-id")
-    found = next((headers[name] for name in names if headers.get(name)), None)
-    return safe_error_text(found) if found else None
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """How long the provider asks to wait, in seconds; `None` when it does not say, or says nonsense.
-
-    Args:
-        headers: `retry-after-ms`, or `retry-after` in seconds or as a date. A date is measured against the answer's
-            own `date`, so that a wrong clock on this machine does not matter.
-
-    Source:
-        https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
-    """
-    in_ms = _number(headers.get("retry-after-ms"))
-    if in_ms is not None:
-        return in_ms / 1000
-    text = headers.get("retry-after")
-    in_s = _number(text)
-    if in_s is not None or text is None:
-        return in_s
-    until = _seconds_since_epoch(text)
-    now = _seconds_since_epoch(headers.get("date", ""))
-    if until is None:
-        return None
-    if now is None:
-        now = time.time()
-    return until - now if until >= now else None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _seconds_since_epoch(text: str) -> float | None:
-    try:
-        date = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    # Without an offset, which HTTP does not allow, UTC is meant.
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-
-
 def _redirected(peer: Peer, status: int, location: str, request_id: str | None) -> ProviderError:
     other = re.match(r"(?:https?:)?//([\w.\[\]:-]{1,100})", location)
     where = f"to {other[1]}, " if other else ""
@@ -355,7 +334,9 @@ def _redirected(peer: Peer, status: int, location: str, request_id: str | None) 
     )
 
 
-def _sentence(kind: Kind, peer: Peer, *, status: int | None, said: str, wait_s: float | None, is_api: bool) -> str:
+def _sentence(
+    kind: Kind, peer: Peer, reported: ReportedError | None, *, status: int | None, said: str, wait_s: float | None
+) -> str:
     """What happened, to whom, what to do; then the provider's own words, so far as there is room."""
     code = f" ({status})" if status else ""
     said = f" It says: {said}" if said else ""
@@ -363,7 +344,7 @@ def _sentence(kind: Kind, peer: Peer, *, status: int | None, said: str, wait_s: 
     if kind is AuthenticationFailed:
         # Without the provider's words: they quote the key.
         return f"{peer.label} rejected the key. {peer.key_remedy}"
-    if kind is ModelNotFound and not is_api:
+    if kind is ModelNotFound and not reported:  # and so no API
         return (
             f"Nothing is served there at {peer.host}{code}. Check base_url: most servers want it to end in /v1.{said}"
         )
@@ -381,7 +362,10 @@ def _sentence(kind: Kind, peer: Peer, *, status: int | None, said: str, wait_s: 
         ContentFiltered: f"{peer.label} refused for its content policy{code}. Rephrase the question.{said}",
         ProtocolError: f"{peer.label} answered with an error instead of text.{said}",
     }
-    return sentences.get(kind, f"{peer.label} refused the request{code}.{said}")
+    if kind in sentences:
+        return sentences[kind]
+    remedy = remedy_for(reported.param, reported.code, reported.message[:_MAX_SAID]) if reported else ""
+    return f"{peer.label} refused the request{code}.{remedy and f' {remedy}'}{said}"
 
 
 def _near(peer: Peer) -> str:

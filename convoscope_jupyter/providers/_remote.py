@@ -26,7 +26,8 @@ from convoscope_jupyter.providers._address import Address
 from convoscope_jupyter.providers._base import ChatRequest, Chunk, ProviderStatus
 from convoscope_jupyter.providers._catalogue import suggested_models
 from convoscope_jupyter.providers._decoding import Decoder
-from convoscope_jupyter.providers._errors import Peer, from_response, request_id_of
+from convoscope_jupyter.providers._errors import Peer, from_response
+from convoscope_jupyter.providers._headers import request_id_of
 from convoscope_jupyter.providers._reading import read_answer
 from convoscope_jupyter.providers._sse import MAX_EVENT_BYTES
 from convoscope_jupyter.providers._transport import from_exception
@@ -325,7 +326,7 @@ async def read_response(
         ProviderError: An error that the answer reports, or `ProtocolError` when it is no answer.
         Exception: What the network raises.
     """
-    request_id = request_id_of(response.headers)
+    request_id = request_id_of(response.headers, peer.key)
     decoder = make_decoder(peer, request_id=request_id)
     try:
         chunks = read_answer(response.iter_bytes(), decoder, max_event_bytes=max_event_bytes)

@@ -6,9 +6,11 @@ providers' own terms; the functions `expected_…` say how we map it:
 
 - text: visible text of choice 0; a refusal's text counts as text
 - finish reason: ours, see `EXPECTED_FINISH`; none where the provider never gave one
-- usage: as reported; Anthropic's input includes what was read from and written to its cache
+- usage: as reported; Anthropic's input includes what was read from and written to its cache, Gemini's what tools gave
+  the model to read, and Gemini's output its thoughts
 
-None of the OpenAI and Anthropic recordings is out of scope. Gemini's are, until its adapter is.
+None of the recordings is out of scope. Those of Gemini that were not asked for as a stream, or asked of Vertex, are
+replayed as the answer to a request for a stream: the body's format is the same.
 """
 
 from __future__ import annotations
@@ -27,15 +29,20 @@ import pytest
 
 import convoscope_jupyter as cv
 from convoscope_jupyter.messages import Message, Usage
-from convoscope_jupyter.providers import ChatRequest, OpenAICompatible
+from convoscope_jupyter.providers import Anthropic, ChatRequest, Google, OpenAICompatible, Provider
 from convoscope_jupyter.providers._anthropic_messages import MessagesDecoder
 from convoscope_jupyter.providers._decoding import Decoder
 from convoscope_jupyter.providers._errors import from_response
+from convoscope_jupyter.providers._gemini import GeminiDecoder
+from convoscope_jupyter.providers._json_array import as_events
 from convoscope_jupyter.providers._openai_chat import ChatDecoder
 from convoscope_jupyter.providers._openai_responses import ResponsesDecoder
 from convoscope_jupyter.providers._reading import read_answer
 from convoscope_jupyter.providers._sse import SseDecoder
+from tests.support.every_wire import over
+from tests.support.gemini_wire import FORMER_GOOGLE
 from tests.support.reading import PEER, Read, as_stream, random_pieces, read
+from tests.support.wires import Wire
 
 FOLDER = Path(os.environ.get("CONVOSCOPE_REPLAY", "absent"))
 SERVER = Path(os.environ.get("CONVOSCOPE_REPLAY_SERVER", "absent"))
@@ -54,7 +61,16 @@ DECODERS: dict[str, Callable[..., Decoder]] = {
     "openai-chat": ChatDecoder,
     "openai-responses": ResponsesDecoder,
     "anthropic-messages": MessagesDecoder,
+    "gemini-generate": GeminiDecoder,
 }
+"""By the recordings' name of the API."""
+ADAPTERS: dict[str, Callable[[str], Provider]] = {
+    "openai-chat": lambda url: OpenAICompatible(base_url=f"{url}/v1", wire="chat"),
+    "openai-responses": lambda url: OpenAICompatible(base_url=f"{url}/v1", wire="responses"),
+    "anthropic-messages": lambda url: Anthropic(base_url=url),
+    "gemini-generate": lambda url: Google(base_url=url),
+}
+"""By the same name: makes the provider that asks a server of that API."""
 EXPECTED_FINISH = {
     "stop": "stop",
     "length": "length",
@@ -65,10 +81,15 @@ EXPECTED_FINISH = {
     "tool_use": "tool_call",
     "max_output_tokens": "length",
     "completed": "stop",
+    "STOP": "stop",
+    1: "stop",  # to who asked for numbers
     None: None,
 }
 EXPECTED_ERRORS = {
     "ane400-02": "invalid_request",
+    "gee400-02": "invalid_request",
+    "gee404-01": "model_not_found",
+    "gee404-02": "model_not_found",
     "ane401-01": "authentication",
     "oce400-03": "invalid_request",
     "oce400-04": "invalid_request",
@@ -101,6 +122,8 @@ def body_of(case: Case) -> bytes:
 
 def expected_finish(case: Case) -> str | None:
     expect = case["expect"]
+    if case["api"] == "gemini-generate" and expect["tool_calls"]:
+        return "tool_call"  # Gemini itself has no word for it
     if case["api"] != "openai-responses":
         return EXPECTED_FINISH[expect["finish"]]
     if expect["incomplete"]:
@@ -126,6 +149,13 @@ def expected_usage(case: Case) -> Usage:
             cached_input_tokens=raw["input_tokens_details"]["cached_tokens"],
             reasoning_tokens=raw["output_tokens_details"]["reasoning_tokens"],
         )
+    if case["api"] == "gemini-generate":
+        return Usage(
+            input_tokens=raw["promptTokenCount"] + raw.get("toolUsePromptTokenCount", 0),
+            output_tokens=raw["candidatesTokenCount"] + raw.get("thoughtsTokenCount", 0),
+            cached_input_tokens=raw.get("cachedContentTokenCount"),
+            reasoning_tokens=raw.get("thoughtsTokenCount"),
+        )
     in_cache = (raw.get("cache_read_input_tokens") or 0) + (raw.get("cache_creation_input_tokens") or 0)
     return Usage(
         input_tokens=raw["input_tokens"] + in_cache,
@@ -148,21 +178,29 @@ def check(case: Case, answer: Read) -> None:
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("case", cases("openai-chat", "openai-responses", "anthropic-messages", kinds=("sse",)))
+@pytest.mark.parametrize("case", cases(*DECODERS, kinds=("sse",)))
 async def test_a_recorded_stream_is_read_whole_however_it_is_cut(case: Case, seed: int) -> None:
     pieces = random_pieces(body_of(case), rng(f"{case['id']} {seed}"), largest=(3, 500)[seed])
 
     check(case, await read(read_answer(as_stream(pieces), DECODERS[case["api"]](PEER))))
 
 
-@pytest.mark.parametrize("case", cases("openai-chat", "openai-responses", "anthropic-messages", kinds=("json",)))
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("case", cases("gemini-generate", kinds=("jsonarr",)))
+async def test_a_recorded_array_is_read_whole_however_it_is_cut(case: Case, seed: int) -> None:
+    pieces = random_pieces(body_of(case), rng(f"{case['id']} {seed}"), largest=(3, 500)[seed])
+
+    check(case, await read(read_answer(as_events(as_stream(pieces)), GeminiDecoder(PEER))))
+
+
+@pytest.mark.parametrize("case", cases(*DECODERS, kinds=("json",)))
 async def test_a_recorded_json_answer_is_read_whole(case: Case) -> None:
     pieces = random_pieces(body_of(case), rng(case["id"]), largest=100)
 
     check(case, await read(read_answer(as_stream(pieces), DECODERS[case["api"]](PEER))))
 
 
-@pytest.mark.parametrize("case", cases("openai-chat", "openai-responses", "anthropic-messages", kinds=("error",)))
+@pytest.mark.parametrize("case", cases(*DECODERS, kinds=("error",)))
 def test_a_recorded_error_is_told_by_its_kind(case: Case) -> None:
     error = from_response(PEER, status=case["status"], headers=case["headers"], body=body_of(case))
 
@@ -192,23 +230,32 @@ def replay() -> Iterator[str]:
         process.terminate()
 
 
-def through_the_adapter(replay: str, case: Case, options: str) -> tuple[OpenAICompatible, ChatRequest]:
-    wire = "chat" if case["api"] == "openai-chat" else "responses"
-    provider = OpenAICompatible(base_url=f"{replay}/case/{case['id']}~{options}/v1", wire=wire)  # type: ignore[arg-type]  # one of the two
+def through_the_adapter(replay: str, case: Case, options: str) -> tuple[Provider, ChatRequest]:
+    provider = ADAPTERS[case["api"]](f"{replay}/case/{case['id']}~{options}")
     return provider, ChatRequest(provider="replay", model="any", messages=(Message.user("hi"),))
 
 
 @pytest.mark.asyncio(loop_scope="module")  # one loop, so that connections are reused as they are in a kernel
 @pytest.mark.parametrize("options", ["chunk=rand~nl=crlf", "chunk=event~comment=1~bom=1"])
-@pytest.mark.parametrize("case", cases("openai-chat", "openai-responses", kinds=("sse", "json")))
+@pytest.mark.parametrize("case", cases(*ADAPTERS, kinds=("sse", "json", "jsonarr")))
 async def test_a_recording_replayed_over_the_network_is_read_whole(replay: str, case: Case, options: str) -> None:
     provider, request = through_the_adapter(replay, case, options)
 
     check(case, await read(provider.stream(request)))
 
 
+@over(FORMER_GOOGLE)
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("case", cases("openai-chat", "openai-responses", kinds=("error",)))
+@pytest.mark.parametrize("case", cases("gemini-generate", kinds=("sse", "json", "jsonarr")))
+async def test_a_recording_is_read_whole_over_googles_former_sdk(replay: str, case: Case, wire: Wire) -> None:
+    _, request = through_the_adapter(replay, case, "chunk=rand")
+    provider = wire.provider(f"{replay}/case/{case['id']}~chunk=rand", None)
+
+    check(case, await read(provider.stream(request)))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("case", cases(*ADAPTERS, kinds=("error",)))
 async def test_a_recorded_error_replayed_over_the_network_is_told_by_its_kind(replay: str, case: Case) -> None:
     provider, request = through_the_adapter(replay, case, "chunk=rand")
     answer = await read(provider.stream(request))
@@ -216,7 +263,7 @@ async def test_a_recorded_error_replayed_over_the_network_is_told_by_its_kind(re
     assert EXPECTED_ERRORS[case["id"]] == answer.error_kind
 
 
-@pytest.mark.parametrize("case", cases("openai-chat", "openai-responses", kinds=("sse", "json")))
+@pytest.mark.parametrize("case", cases(*ADAPTERS, kinds=("sse", "json", "jsonarr")))
 def test_a_recording_asked_through_the_public_api_is_the_stored_answer(replay: str, case: Case, tmp_path: Path) -> None:
     provider, _ = through_the_adapter(replay, case, "chunk=rand")
     session = cv.Session("replay:any", providers={"replay": provider}, store=tmp_path / "store.sqlite3")
