@@ -51,7 +51,7 @@ build: $(FRONTEND) ## build the front end into convoscope_jupyter/static and lab
 # -------------------------------------------------------------------------------------------------------- check
 
 .PHONY: test
-test: install-test check pytest ## every check, then every test, browser included
+test: install-test check pytest former-google ## every check, then every test, browser included
 
 .PHONY: check
 check: ruff mypy pyright imports biome tsc protocol-check vitest size ## every check and the front end's tests, no browser
@@ -139,6 +139,13 @@ kernels: $(STAMPS)/kernels ## run the tests that need several ipykernel versions
 	@rm -rf .test/home && mkdir -p .test/home
 	@$(call jupyter_home,$(CURDIR)/.test/home) $(BIN)/python -m pytest -m kernels $(PYTEST_ARGS)
 
+.PHONY: former-google
+former-google: $(STAMPS)/former-google ## run the tests that need Google's former SDK, in an environment of its own
+	$(call heading,google-generativeai)
+	@rm -rf .test/former-google-home && mkdir -p .test/former-google-home
+	@$(call jupyter_home,$(CURDIR)/.test/former-google-home) \
+		.test/google-generativeai/bin/python -m pytest -k generativeai tests/providers
+
 .PHONY: clean
 clean: ## remove what was built and installed; keeps .lab, where your conversations are
 	rm -rf $(VENV) .site .test js/lib js/node_modules convoscope_jupyter/static convoscope_jupyter/labextension build dist
@@ -185,6 +192,10 @@ $(STAMPS)/lab: $(STAMPS)/venv $(FRONTEND) js/install.json
 $(STAMPS)/dev: $(STAMPS)/lab
 	$(call say,Installing the tools for tests and checks into $(VENV) …)
 	@$(PIP) --no-build-isolation --editable '.[keyring,lab,otel]' --group dev --group docs
+	@touch $@
+
+$(STAMPS)/former-google: tests/tools/former_google.py pyproject.toml | $(STAMPS)/dev
+	@$(BIN)/python tests/tools/former_google.py .test/google-generativeai
 	@touch $@
 
 $(STAMPS)/kernels: tests/tools/kernels.py $(STAMPS)/dev

@@ -98,7 +98,9 @@ class RunningAttempt:
                         yield delta
             self._check_end()
         except ProviderError as error:
-            self.error = self._as_interruption(error) if self.committed else error
+            failure = self._as_interruption(error) if self.committed else error
+            # Whoever shows the errors of a route shows a few lines, not the way each of them came.
+            self.error = failure.with_traceback(None)
         finally:
             self._ended_s = self._clock()
 

@@ -377,8 +377,8 @@ class RouteExhausted(ConvoError, ExceptionGroup[ProviderError]):
         return "\n".join([self.message, *(f"  {n}. {error}" for n, error in enumerate(self.exceptions, 1))])
 
     def _render_traceback_(self) -> list[str]:
-        # IPython asks this before it draws a group's every traceback over a page:
         # https://ipython.readthedocs.io/en/stable/config/integrating.html#custom-exception-tracebacks
+        # IPython 9 does not ask a group for it; `%load_ext convoscope_jupyter` has it asked all the same.
         return [f"{type(self).__name__}: {self}"]
 
 

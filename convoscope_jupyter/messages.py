@@ -273,7 +273,7 @@ class Turn:
         return response.text if response else ""
 
     def _repr_markdown_(self) -> str:
-        return host_markdown("\n\n".join(self.answer_paragraphs()))
+        return _harmless(self.answer_paragraphs())
 
     def answer_paragraphs(self) -> list[str]:
         """The chosen answer and its receipt, in Markdown that nobody has made harmless yet."""
@@ -300,13 +300,12 @@ class Conversation:
     """In order of creation."""
 
     def _repr_markdown_(self) -> str:
-        # Made harmless as a whole: what stands before a text decides how a renderer reads it.
         paragraphs = [
             paragraph
             for turn in self.path()
             for paragraph in ("**You**", turn.prompt.text, "**Answer**", *turn.answer_paragraphs())
         ]
-        return host_markdown("\n\n".join(paragraphs) or "*Nothing said yet.*")
+        return _harmless(paragraphs or ["*Nothing said yet.*"])
 
     def path(self, leaf_id: str | None = None) -> tuple[Turn, ...]:
         """The turns from the root to `leaf_id`, by default to the newest turn."""
@@ -408,6 +407,12 @@ def receipt_sentence(response: Response) -> str:
         return f"No model answered: {failures}." if failures else "No model was asked."
     head = f"{last.model} {_STATUS_IN_WORDS[response.status]} {last.duration_s:.1f} s"
     return f"{head}, after {failures}." if failures else f"{head}."
+
+
+def _harmless(paragraphs: list[str]) -> str:
+    # Each on its own, which closes what it left open: a fence would swallow the receipt. Then as a whole: what stands
+    # before a text decides how a renderer reads it.
+    return host_markdown("\n\n".join(map(host_markdown, paragraphs)))
 
 
 def new_id() -> str:

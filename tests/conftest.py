@@ -25,11 +25,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _nobodys_environment() -> Iterator[None]:
+    # For the whole session: servers that outlive a test hand their environment on to kernels.
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name in _NAMES or name.startswith(("DEFAULT_", "MAX_")):
+                patch.delenv(name)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    for name in os.environ:
-        if name in _NAMES or name.startswith(("DEFAULT_", "MAX_")):
-            monkeypatch.delenv(name)
     folder = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.setenv("CONVOSCOPE_STORE", str(folder / "default-store.sqlite3"))
     monkeypatch.setattr(_keychains, "_kept_file", lambda: folder / "keys-in-keyring.txt")
