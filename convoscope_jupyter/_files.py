@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import count
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def free_path(folder: Path, title: str, suffix: str) -> Path:
 
 
 @contextlib.contextmanager
-def _beside(path: Path) -> Iterator[Path]:
+def _beside(path: Path) -> Generator[Path]:
     """A temporary name in the same folder, hence on the same file system."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".convoscope-", suffix=path.suffix)
     os.close(descriptor)

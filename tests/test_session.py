@@ -503,7 +503,9 @@ def test_an_unknown_default_provider_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("suffix", [".json", ".ipynb"])
 def test_a_conversation_comes_back_whole_from_a_file(suffix: str, tmp_path: Path) -> None:
-    session, _ = session_of(list(OK), [TextDelta(text="Half"), errors.ConnectionFailed("dropped")], list(OK), system="Be brief.")
+    session, _ = session_of(
+        list(OK), [TextDelta(text="Half"), errors.ConnectionFailed("dropped")], list(OK), system="Be brief."
+    )
     session.ask("Hi")
     with pytest.raises(cv.AnswerInterrupted) as broken_off:
         session.ask("More")

@@ -48,7 +48,9 @@ def image_part(image: object) -> ImagePart:
 
 def _bytes_of(image: object) -> tuple[str, bytes]:
     match image:
-        case bytes() | bytearray() | memoryview():
+        case bytes():
+            return "the image", image
+        case bytearray():
             return "the image", bytes(image)
         case str() | os.PathLike():
             return _read(Path(os.fspath(image)))

@@ -107,7 +107,7 @@ def test_all_models_are_listed_on_request_only(lab: LabPage) -> None:
 
 @pytest.mark.parametrize("item, name", [("Save as notebook (.ipynb)", "hi.ipynb"), ("Save as JSON", "hi.json")])
 def test_the_menu_saves_the_conversation_beside_the_notebook(lab: LabPage, item: str, name: str) -> None:
-    notebook = lab.server.write_notebook(f"save-{name}.ipynb", "import convoscope_jupyter as cv\n\ncv.Chat('demo:echo')")
+    notebook = lab.server.write_notebook(f"save-{name}.ipynb", "import convoscope_jupyter as cv\ncv.Chat('demo:echo')")
     lab.open(notebook)
     lab.run_cell(0)
     chat = lab.chat()
