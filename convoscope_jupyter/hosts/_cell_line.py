@@ -20,7 +20,7 @@ class LineNotUnderstood(UsageError):
         return [f"UsageError: {self}"]
 
 
-_OPTIONS = ("--out", "--session", "--system")
+OPTIONS = ("--out", "--session", "--system")
 _SHOWN_CHARACTERS = 60
 
 
@@ -99,12 +99,12 @@ def _options(words: Sequence[str]) -> dict[str, str]:
                 f"{_shown(name)} belongs to no option. "
                 'Write the route before the options, and text with blanks in quotation marks: --system "Be brief".'
             )
-        if name not in _OPTIONS:
+        if name not in OPTIONS:
             raise LineNotUnderstood(f"there is no option {_shown(name)}. {_meant(name)}")
         if name in options:
             raise LineNotUnderstood(f"{name} is given twice. Leave one of them out.")
         if not joined:
-            if not rest or rest[0].partition("=")[0] in _OPTIONS:
+            if not rest or rest[0].partition("=")[0] in OPTIONS:
                 raise LineNotUnderstood(f"{name} needs a value. Write {_EXAMPLES[name]}.")
             value = rest.pop(0)
         options[name] = value
@@ -115,8 +115,8 @@ _EXAMPLES = {"--out": "--out turn", "--session": "--session review", "--system":
 
 
 def _meant(name: str) -> str:
-    near = difflib.get_close_matches(name, _OPTIONS, n=1)
-    return f"Did you mean {near[0]}?" if near else f"The options are {', '.join(_OPTIONS)}."
+    near = difflib.get_close_matches(name, OPTIONS, n=1)
+    return f"Did you mean {near[0]}?" if near else f"The options are {', '.join(OPTIONS)}."
 
 
 def _shown(word: str) -> str:

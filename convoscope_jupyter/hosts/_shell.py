@@ -32,6 +32,14 @@ class MagicsManager(Protocol):
         ...
 
 
+class CompletionEvent(Protocol):
+    """See `IPython.core.completer`'s custom completers."""
+
+    symbol: str
+    """What is completed, at the end of the line."""
+    text_until_cursor: str
+
+
 class Shell(Protocol):
     """See `IPython.core.interactiveshell.InteractiveShell`."""
 
@@ -41,6 +49,10 @@ class Shell(Protocol):
 
     def set_custom_exc(self, exc_tuple: tuple[type[BaseException], ...], handler: Callable[..., object] | None) -> None:
         """Let a handler show some exceptions."""
+        ...
+
+    def set_hook(self, name: str, hook: Callable[..., object], *, str_key: str) -> None:
+        """Let a function complete the lines of one command."""
         ...
 
     def push(self, variables: dict[str, object]) -> None:

@@ -13,7 +13,8 @@ from convoscope_jupyter.context import display_safe
 from convoscope_jupyter.errors import AnswerInterrupted, ConvoError, RouteExhausted
 from convoscope_jupyter.hosts._cell_line import LineNotUnderstood, read_cell_line
 from convoscope_jupyter.hosts._cell_output import cell_output
-from convoscope_jupyter.hosts._shell import Shell
+from convoscope_jupyter.hosts._completion import behind, completions
+from convoscope_jupyter.hosts._shell import CompletionEvent, Shell
 from convoscope_jupyter.hosts._status_lines import status_lines
 from convoscope_jupyter.messages import Turn
 from convoscope_jupyter.providers import default_providers
@@ -37,6 +38,7 @@ def load(shell: Shell) -> None:
     convo = _convos.setdefault(shell, Convo(shell))
     shell.magics_manager.register_function(convo.ask, "cell", _NAME)
     shell.magics_manager.register_function(convo.tell, "line", _NAME)
+    shell.set_hook("complete_command", convo.complete, str_key=f"%%{_NAME}")
     if not shell.custom_exceptions:  # there is one place for this, and who has it keeps it
         shell.set_custom_exc((RouteExhausted,), _show_route_exhausted)
 
@@ -147,18 +149,29 @@ class Convo:
             _show_as_one_sentence(interrupt, "KeyboardInterrupt: the answer was stopped. What came of it is kept.")
             raise
 
+    def complete(self, _shell: Shell, event: CompletionEvent) -> list[str]:
+        """What Tab offers on the line of `%%convo`. Nothing is asked of anyone.
+
+        Args:
+            event: What IPython knows of the line.
+        """
+        session, line = self.session(), event.text_until_cursor
+        words = completions(line, providers=tuple(session.providers), models=session.conductor.board.known_models)
+        return behind(event.symbol, line, words)
+
     def tell(self, line: str) -> None:
         """Print who can be asked, whom a question goes to, and where conversations are kept.
 
             %convo                  how things stand
             %convo key PROVIDER     ask for a provider's key without showing it, for this kernel
+            %convo models PROVIDER  ask a provider which models it has; Tab offers them from then on
 
         Args:
-            line: Nothing, or `key` and a provider's name.
+            line: Nothing, or `key` or `models` and a provider's name.
 
         Raises:
             LineNotUnderstood: It is something else.
-            ConvoError: No key was given, or nobody can be asked for one.
+            ConvoError: No key was given, or nobody can be asked for one; the provider gave no list.
         """
         words = line.split()
         try:
@@ -166,14 +179,23 @@ class Convo:
                 print(*status_lines(self.session()), sep="\n")  # noqa: T201 - a magic prints
             elif words[0] == "key":
                 self._take_key(words[1:])
+            elif words[0] == "models":
+                self._list_models(words[1:])
             else:
                 raise LineNotUnderstood(
-                    "%convo alone prints how things stand, and %convo key PROVIDER asks for a key. "
+                    "%convo alone prints how things stand, %convo key PROVIDER asks for a key, "
+                    "and %convo models PROVIDER lists its models. "
                     "To ask a question, write %%convo on the first line of a cell and the question below."
                 )
         except ConvoError as error:
             _show_as_one_sentence(error, f"{type(error).__name__}: {error}")
             raise
+
+    def _list_models(self, words: list[str]) -> None:
+        session = self.session()
+        if len(words) != 1 or words[0] not in session.providers:
+            _refuse_provider("models", " ".join(words), list(session.providers))
+        print(*map(display_safe, session.list_models(words[0], refresh=True)), sep="\n")  # noqa: T201 - a magic prints
 
     def _take_key(self, words: list[str]) -> None:
         known = [name for name in default_providers() if name != _NO_KEY_NEEDED]
@@ -187,7 +209,7 @@ class Convo:
         if provider == _NO_KEY_NEEDED:
             raise LineNotUnderstood(f"the demo needs no key. Those that need one: {', '.join(known)}.")
         if provider not in known:
-            _refuse_provider(provider, known)
+            _refuse_provider("key", provider, known)
         config.set_key(provider)
         for session in self._sessions.values():
             # None of them was given a route of its own, so what goes without one follows the new key.
@@ -196,11 +218,12 @@ class Convo:
         print(f"The key for {provider} counts in this kernel. Questions without a route go to {route}.")  # noqa: T201 - a magic prints
 
 
-def _refuse_provider(provider: str, known: list[str]) -> NoReturn:
+def _refuse_provider(command: str, provider: str, known: list[str]) -> NoReturn:
     # What was written is not repeated: it may be a key.
     near = difflib.get_close_matches(provider, known, n=1)
-    meant = f"Did you mean %convo key {near[0]}?" if near else f"Known: {', '.join(known)}."
-    raise LineNotUnderstood(f"%convo key needs the name of a provider, and never the key itself. {meant}")
+    meant = f"Did you mean %convo {command} {near[0]}?" if near else f"Known: {', '.join(known)}."
+    never = ", and never the key itself" if command == "key" else ""
+    raise LineNotUnderstood(f"%convo {command} needs the name of a provider{never}. {meant}")
 
 
 def _show_as_one_sentence(error: BaseException, sentence: str) -> None:

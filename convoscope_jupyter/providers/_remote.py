@@ -33,7 +33,7 @@ from convoscope_jupyter.providers._sse import MAX_EVENT_BYTES
 from convoscope_jupyter.providers._transport import from_exception
 from convoscope_jupyter.redaction import Secret
 
-_FROM_PROGRAM = "api_key="
+_FROM_PROGRAM = "your code"
 """Source of a key that the program passes."""
 
 _NO_KEY = "none"

@@ -80,7 +80,7 @@ def test_how_the_providers_fare_shows_in_the_picker(lab: LabPage) -> None:
         chat.root.locator(".route").click()
         picker = chat.root.get_by_role("dialog")
 
-        expect(picker).to_contain_text("key from api_key=")
+        expect(picker).to_contain_text("key from your code")
         expect(picker).to_contain_text(urlsplit(server.url).netloc)
         expect(picker.locator(".provider", has_text="openai")).to_contain_text("cooling")
         expect(picker.locator(".provider", has_text="anthropic")).to_contain_text("failed last time")

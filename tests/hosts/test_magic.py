@@ -346,10 +346,26 @@ def test_without_anybody_to_ask_a_key_is_refused_in_one_sentence(cells: Cells, m
         ("%convo key opnai", "%convo key needs the name of a provider, and never the key itself. Did you mean %convo "),
         (f"%convo key {KEY}", "%convo key needs the name of a provider, and never the key itself. Known: "),
         (f"%convo key openai {KEY}", "a key does not belong on the line: it is in this notebook and in IPython's "),
+        ("%convo models opnai", "%convo models needs the name of a provider. Did you mean %convo models openai?"),
+        (f"%convo models {KEY}", "%convo models needs the name of a provider. Known: openai, anthropic, google, demo."),
+        ("%convo models", "%convo models needs the name of a provider. Known: openai, "),
         ("%convo key demo", "the demo needs no key. Those that need one: "),
-        ("%convo What is love", "%convo alone prints how things stand, and %convo key PROVIDER asks for a key. "),
+        (
+            "%convo What is love",
+            "%convo alone prints how things stand, %convo key PROVIDER asks for a key, and %convo models ",
+        ),
     ],
-    ids=["no name", "misspelt", "a key for a name", "a key behind it", "demo", "a question"],
+    ids=[
+        "no name",
+        "misspelt",
+        "a key for a name",
+        "a key behind it",
+        "models misspelt",
+        "a key for models",
+        "no name for models",
+        "demo",
+        "a question",
+    ],
 )
 def test_what_convo_does_not_know_is_refused_in_one_sentence_that_repeats_no_key(
     cells: Cells, cell: str, sentence: str

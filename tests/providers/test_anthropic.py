@@ -226,7 +226,7 @@ async def test_an_address_in_the_environment_that_cannot_be_used(monkeypatch: py
         ),
         (
             Anthropic(api_key=KEY),
-            ProviderStatus(name="anthropic", ready=True, key_source="api_key=", host=None, remedy=None),
+            ProviderStatus(name="anthropic", ready=True, key_source="your code", host=None, remedy=None),
         ),
         (
             Anthropic(base_url="http://127.0.0.1:4000"),

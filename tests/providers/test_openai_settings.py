@@ -140,14 +140,14 @@ def test_the_status_says_what_is_missing() -> None:
 @pytest.mark.parametrize(
     "provider, expected",
     [
-        (OpenAI(api_key=KEY), ProviderStatus(name="x", ready=True, key_source="api_key=", host=None, remedy=None)),
+        (OpenAI(api_key=KEY), ProviderStatus(name="x", ready=True, key_source="your code", host=None, remedy=None)),
         (
             OpenAICompatible(base_url="http://127.0.0.1:11434/v1"),
             ProviderStatus(name="x", ready=True, key_source=None, host="127.0.0.1:11434", remedy=None),
         ),
         (
             OpenAICompatible(base_url="https://server.example/v1", api_key=Secret(KEY)),
-            ProviderStatus(name="x", ready=True, key_source="api_key=", host="server.example", remedy=None),
+            ProviderStatus(name="x", ready=True, key_source="your code", host="server.example", remedy=None),
         ),
     ],
     ids=["openai", "local", "elsewhere"],
