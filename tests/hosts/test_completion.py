@@ -59,7 +59,7 @@ def test_words_are_cut_to_what_ipython_completes(line: str, symbol: str, words: 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))  # type: ignore[no-untyped-call]  # IPython's annotations are partial
+    shell: Any = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))  # type: ignore[no-untyped-call]  # IPython's annotations are partial
     shell.run_line_magic("load_ext", "convoscope_jupyter")
     yield shell
     magic._convos.pop(shell, None)
