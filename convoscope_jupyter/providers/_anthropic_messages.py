@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convoscope_jupyter.errors import ProtocolError, ProviderError, ServerError
+from convoscope_jupyter.errors import ProtocolError
 from convoscope_jupyter.messages import FinishReason, ImagePart, Message, TextPart, Usage
-from convoscope_jupyter.providers._base import ChatRequest, Chunk, Finished, Started
+from convoscope_jupyter.providers._base import ChatRequest, Chunk
+from convoscope_jupyter.providers._decoder import AnswerDecoder
 from convoscope_jupyter.providers._decoding import (
     JsonObject,
-    Speech,
     as_count,
     as_list,
     as_object,
@@ -20,7 +20,7 @@ from convoscope_jupyter.providers._decoding import (
     not_an_answer,
     parse_json,
 )
-from convoscope_jupyter.providers._errors import Kind, Peer, ReportedError, from_report, read_error, read_error_event
+from convoscope_jupyter.providers._errors import Peer, read_error, read_error_event
 from convoscope_jupyter.providers._sse import ServerSentEvent
 
 _FINISH_REASONS: dict[str, FinishReason] = {
@@ -90,7 +90,7 @@ def _content(message: Message) -> str | list[dict[str, object]]:
     return content
 
 
-class MessagesDecoder:
+class MessagesDecoder(AnswerDecoder):
     """Reads one answer in the Messages format; see `Decoder`.
 
     Args:
@@ -98,20 +98,11 @@ class MessagesDecoder:
         request_id: Of the HTTP answer.
     """
 
-    def __init__(self, peer: Peer, *, request_id: str | None = None) -> None:
-        self.done = False
-        self.recognised = False
-        self._peer = peer
-        self._request_id = request_id
-        self._raw_finish_reason = ""
-        self._usage: dict[str, object] = {}
-        self._started = False
-        self._speech = Speech()
+    finish_reasons = _FINISH_REASONS
 
-    @property
-    def ended(self) -> bool:
-        """A stop reason has come."""
-        return bool(self._raw_finish_reason)
+    def __init__(self, peer: Peer, *, request_id: str | None = None) -> None:
+        super().__init__(peer, request_id=request_id)
+        self._usage: dict[str, object] = {}
 
     def decode(self, event: ServerSentEvent) -> Sequence[Chunk]:
         """Read one event.
@@ -166,29 +157,13 @@ class MessagesDecoder:
         self._raw_finish_reason = as_text(payload.get("stop_reason"))
         return [*chunks, *self.close()]
 
-    def close(self) -> Sequence[Chunk]:
-        """The rest, with `Finished` if a stop reason has come."""
-        self.done = True
-        chunks = self._speech.rest()
-        if self.ended:
-            raw = self._raw_finish_reason
-            reason = _FINISH_REASONS.get(raw, "error")
-            chunks.append(Finished(finish_reason=reason, raw_finish_reason=raw, usage=_usage(self._usage)))
-        return chunks
+    def _usage_so_far(self) -> Usage:
+        return _usage(self._usage)
 
     def _start(self, message: JsonObject) -> list[Chunk]:
         self._note_usage(message)
         self.recognised = True
-        if self._started:
-            return []
-        self._started = True
-        return [
-            Started(
-                response_id=as_text(message.get("id")) or None,
-                response_model=as_text(message.get("model")) or None,
-                request_id=self._request_id,
-            )
-        ]
+        return self._begin_with(message)
 
     def _say(self, block: JsonObject) -> list[Chunk]:
         """Text and thinking of a block or a delta. Tool calls, signatures and citations are not shown."""
@@ -201,9 +176,6 @@ class MessagesDecoder:
             case _:
                 pass
         return chunks
-
-    def _failure(self, reported: ReportedError, *, default: Kind = ServerError) -> ProviderError:
-        return from_report(self._peer, reported, request_id=self._request_id, default=default)
 
     def _note_usage(self, payload: JsonObject) -> None:
         """Counts are cumulative; a later event repeats some of them and corrects others."""

@@ -11,10 +11,10 @@ from typing import NamedTuple, Self
 
 from convoscope_jupyter.errors import ProtocolError, ProviderError, ServerError
 from convoscope_jupyter.messages import FinishReason, ImagePart, Message, TextPart, Usage
-from convoscope_jupyter.providers._base import ChatRequest, Chunk, Finished, Started
+from convoscope_jupyter.providers._base import ChatRequest, Chunk
+from convoscope_jupyter.providers._decoder import AnswerDecoder
 from convoscope_jupyter.providers._decoding import (
     JsonObject,
-    Speech,
     as_count,
     as_list,
     as_object,
@@ -22,7 +22,7 @@ from convoscope_jupyter.providers._decoding import (
     not_an_answer,
     parse_json,
 )
-from convoscope_jupyter.providers._errors import Kind, Peer, ReportedError, from_report, read_error, read_error_event
+from convoscope_jupyter.providers._errors import Kind, Peer, ReportedError, read_error, read_error_event
 from convoscope_jupyter.providers._sse import ServerSentEvent
 
 VERSION = "v1beta"
@@ -153,7 +153,7 @@ def _parts(message: Message) -> list[dict[str, object]]:
     return parts
 
 
-class GeminiDecoder:
+class GeminiDecoder(AnswerDecoder):
     """Reads one answer in Gemini's format; see `Decoder`.
 
     Every event is a response of its own with the next parts of the text, and with the token counts so far. The format
@@ -165,23 +165,14 @@ class GeminiDecoder:
         request_id: Of the HTTP answer.
     """
 
+    finish_reasons = _FINISH_REASONS
+
     def __init__(self, peer: Peer, *, request_id: str | None = None) -> None:
-        self.done = False
-        self.recognised = False
-        self._peer = peer
-        self._request_id = request_id
+        super().__init__(peer, request_id=request_id)
         self._response_id = ""
         self._response_model = ""
-        self._started = False
         self._called = False
-        self._raw_finish_reason = ""
         self._usage: dict[str, object] = {}
-        self._speech = Speech()
-
-    @property
-    def ended(self) -> bool:
-        """A finish reason has come."""
-        return bool(self._raw_finish_reason)
 
     def decode(self, event: ServerSentEvent) -> Sequence[Chunk]:
         """Read one event.
@@ -219,16 +210,15 @@ class GeminiDecoder:
 
     def close(self) -> Sequence[Chunk]:
         """The rest, with `Finished` if a finish reason has come."""
-        self.done = True
-        chunks = self._speech.rest()
-        if self.ended:
-            raw = self._raw_finish_reason
-            # What is not in the list is told in the provider's own word, and not passed off as a natural end.
-            reason = _FINISH_REASONS.get(raw, "error")
-            if self._called and reason == "stop":  # there is no word of its own for the end of an answer with calls
-                reason = "tool_call"
-            chunks.append(Finished(finish_reason=reason, raw_finish_reason=raw, usage=_usage(self._usage)))
-        return self._with_start(chunks)
+        return self._with_start(super().close())
+
+    def _finish_reason(self) -> FinishReason:
+        reason = super()._finish_reason()
+        # There is no word of its own for the end of an answer with calls.
+        return "tool_call" if self._called and reason == "stop" else reason
+
+    def _usage_so_far(self) -> Usage:
+        return _usage(self._usage)
 
     def _read(self, payload: JsonObject, *, default: Kind = ServerError) -> list[Chunk]:
         if "error" in payload and (reported := read_error(payload)):
@@ -259,17 +249,11 @@ class GeminiDecoder:
             self._called = self._called or "functionCall" in part
         return chunks
 
-    def _with_start(self, chunks: list[Chunk]) -> list[Chunk]:
+    def _with_start(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """The chunks, with `Started` before the first of the answer: as late as that, so that the ids may come late."""
-        if self._started or not (chunks or (self._response_id and self._response_model)):
-            return chunks
-        self._started = True
-        start = Started(
-            response_id=self._response_id or None,
-            response_model=self._response_model or None,
-            request_id=self._request_id,
-        )
-        return [start, *chunks]
+        if chunks or (self._response_id and self._response_model):
+            return [*self._begin(self._response_id, self._response_model), *chunks]
+        return []
 
     def _check_prompt(self, feedback: JsonObject) -> None:
         reason = _word(feedback.get("blockReason"), _BLOCK_NUMBERS)
@@ -277,9 +261,6 @@ class GeminiDecoder:
             said = as_text(feedback.get("blockReasonMessage"))
             message = f"the prompt was blocked ({reason}). {said}".rstrip()
             raise self._failure(ReportedError(message=message, code="content_filter"))
-
-    def _failure(self, reported: ReportedError, *, default: Kind = ServerError) -> ProviderError:
-        return from_report(self._peer, reported, request_id=self._request_id, default=default)
 
 
 def _word(value: object, numbers: Sequence[str]) -> str:

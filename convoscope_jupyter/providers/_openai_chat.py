@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convoscope_jupyter.errors import ProtocolError, ProviderError, ServerError
+from convoscope_jupyter.errors import ProtocolError, ProviderError
 from convoscope_jupyter.messages import FinishReason, ImagePart, Message, TextPart, Usage
-from convoscope_jupyter.providers._base import ChatRequest, Chunk, Finished, Started
+from convoscope_jupyter.providers._base import ChatRequest, Chunk
+from convoscope_jupyter.providers._decoder import AnswerDecoder
 from convoscope_jupyter.providers._decoding import (
     JsonObject,
-    Speech,
     as_count,
     as_list,
     as_object,
@@ -22,7 +22,7 @@ from convoscope_jupyter.providers._decoding import (
     not_an_answer,
     parse_json,
 )
-from convoscope_jupyter.providers._errors import Kind, Peer, ReportedError, from_report, read_error, read_error_event
+from convoscope_jupyter.providers._errors import Peer, read_error, read_error_event
 from convoscope_jupyter.providers._sse import ServerSentEvent
 
 # A server may name its events or not. One under any other name is not part of this format and is not looked at.
@@ -83,7 +83,7 @@ def data_url(image: ImagePart) -> str:
     return f"data:{image.media_type};base64,{image.data_base64}"
 
 
-class ChatDecoder:
+class ChatDecoder(AnswerDecoder):
     """Reads one answer in the Chat Completions format; see `Decoder`.
 
     Only choice 0 is read. The first finish reason ends the answer; after it only the usage counts, which comes in a
@@ -94,21 +94,12 @@ class ChatDecoder:
         request_id: Of the HTTP answer.
     """
 
-    def __init__(self, peer: Peer, *, request_id: str | None = None) -> None:
-        self.done = False
-        self.recognised = False
-        self._peer = peer
-        self._request_id = request_id
-        self._started = False
-        self._refused = False
-        self._raw_finish_reason = ""
-        self._usage = Usage()
-        self._speech = Speech()
+    finish_reasons = _FINISH_REASONS
 
-    @property
-    def ended(self) -> bool:
-        """A finish reason has come."""
-        return bool(self._raw_finish_reason)
+    def __init__(self, peer: Peer, *, request_id: str | None = None) -> None:
+        super().__init__(peer, request_id=request_id)
+        self._refused = False
+        self._usage = Usage()
 
     def decode(self, event: ServerSentEvent) -> Sequence[Chunk]:
         """Read one event.
@@ -141,7 +132,7 @@ class ChatDecoder:
         if self.ended:
             return ()
         choice = _first_choice(payload)
-        chunks = [] if self._started else self._start(payload, choice)
+        chunks = self._start(payload, choice)
         if choice is not None:
             self.recognised = True
             # Where both are sent, `message` repeats the whole answer so far.
@@ -171,26 +162,16 @@ class ChatDecoder:
         self._raw_finish_reason = as_text(choice.get("finish_reason"))
         return [*chunks, *self.close()]
 
-    def _failure(self, reported: ReportedError, *, default: Kind = ServerError) -> ProviderError:
-        return from_report(self._peer, reported, request_id=self._request_id, default=default)
+    def _finish_reason(self) -> FinishReason:
+        return "content_filter" if self._refused else super()._finish_reason()
 
-    def close(self) -> Sequence[Chunk]:
-        """The rest, with `Finished` if a finish reason has come."""
-        self.done = True
-        chunks = self._speech.rest()
-        if self.ended:
-            raw = self._raw_finish_reason
-            # What is not in the list is told in the provider's own word, and not passed off as a natural end.
-            reason = "content_filter" if self._refused else _FINISH_REASONS.get(raw, "error")
-            chunks.append(Finished(finish_reason=reason, raw_finish_reason=raw, usage=self._usage))
-        return chunks
+    def _usage_so_far(self) -> Usage:
+        return self._usage
 
     def _start(self, payload: JsonObject, choice: JsonObject | None) -> list[Chunk]:
-        response_id, model = as_text(payload.get("id")), as_text(payload.get("model"))
-        if choice is None and not (response_id or model):
+        if choice is None and not (as_text(payload.get("id")) or as_text(payload.get("model"))):
             return []  # Azure's first chunk, about the prompt's content filter
-        self._started = True
-        return [Started(response_id=response_id or None, response_model=model or None, request_id=self._request_id)]
+        return self._begin_with(payload)
 
     def _say(self, delta: JsonObject) -> list[Chunk]:
         content = delta.get("content")

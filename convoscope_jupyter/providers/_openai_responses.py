@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convoscope_jupyter.errors import ProtocolError, ProviderError, ServerError
+from convoscope_jupyter.errors import ProtocolError
 from convoscope_jupyter.messages import FinishReason, ImagePart, Message, TextPart, Usage
-from convoscope_jupyter.providers._base import ChatRequest, Chunk, Finished, Started
+from convoscope_jupyter.providers._base import ChatRequest, Chunk
+from convoscope_jupyter.providers._decoder import AnswerDecoder
 from convoscope_jupyter.providers._decoding import (
     JsonObject,
-    Speech,
     as_count,
     as_list,
     as_object,
@@ -20,7 +20,7 @@ from convoscope_jupyter.providers._decoding import (
     not_an_answer,
     parse_json,
 )
-from convoscope_jupyter.providers._errors import Kind, Peer, ReportedError, from_report, read_error, read_error_event
+from convoscope_jupyter.providers._errors import Peer, ReportedError, read_error, read_error_event
 from convoscope_jupyter.providers._openai_chat import data_url
 from convoscope_jupyter.providers._sse import ServerSentEvent
 
@@ -64,7 +64,7 @@ def _content(message: Message) -> str | list[dict[str, object]]:
     return content
 
 
-class ResponsesDecoder:
+class ResponsesDecoder(AnswerDecoder):
     """Reads one answer in the Responses format; see `Decoder`.
 
     Args:
@@ -72,19 +72,13 @@ class ResponsesDecoder:
         request_id: Of the HTTP answer.
     """
 
-    def __init__(self, peer: Peer, *, request_id: str | None = None) -> None:
-        self.done = False
-        self.recognised = False
-        self._peer = peer
-        self._request_id = request_id
-        self._started = False
-        self._refused = False
-        self._speech = Speech()
+    finish_reasons = _INCOMPLETE
 
-    @property
-    def ended(self) -> bool:
-        """The end carries everything, so nothing is awaited after it."""
-        return self.done
+    def __init__(self, peer: Peer, *, request_id: str | None = None) -> None:
+        super().__init__(peer, request_id=request_id)
+        self._refused = False
+        self._reason: FinishReason = "error"
+        self._usage = Usage()
 
     def decode(self, event: ServerSentEvent) -> Sequence[Chunk]:
         """Read one event.
@@ -140,32 +134,21 @@ class ResponsesDecoder:
             raise not_an_answer()
         raise self._failure(reported, default=ProtocolError)
 
-    def close(self) -> Sequence[Chunk]:
-        """The rest. Without the event that ends a response, the answer is an interrupted one."""
-        self.done = True
-        return self._speech.rest()
+    def _finish_reason(self) -> FinishReason:
+        return self._reason
+
+    def _usage_so_far(self) -> Usage:
+        return self._usage
 
     def _start(self, response: JsonObject) -> list[Chunk]:
         self.recognised = True
-        if self._started:
-            return []
-        self._started = True
-        return [
-            Started(
-                response_id=as_text(response.get("id")) or None,
-                response_model=as_text(response.get("model")) or None,
-                request_id=self._request_id,
-            )
-        ]
+        return self._begin_with(response)
 
     def _say(self, text: str) -> list[Chunk]:
         return self._start({}) + self._speech.say(text)
 
     def _think(self, text: str) -> list[Chunk]:
         return self._start({}) + self._speech.think(text)
-
-    def _failure(self, reported: ReportedError, *, default: Kind = ServerError) -> ProviderError:
-        return from_report(self._peer, reported, request_id=self._request_id, default=default)
 
     def _end(self, response: JsonObject, *, status: str) -> Sequence[Chunk]:
         chunks = self._start(response)
@@ -174,10 +157,10 @@ class ResponsesDecoder:
         output = [as_object(item) for item in as_list(response.get("output"))]
         if not self._speech.has_text:  # the answer came whole, or a server sends only the end
             chunks += self._whole_output(output)
-        chunks += self.close()
-        reason, raw = self._finish_reason(response, output, status)
-        chunks.append(Finished(finish_reason=reason, raw_finish_reason=raw, usage=_usage(response)))
-        return chunks
+        # The end carries everything, so nothing is awaited after it.
+        self._reason, self._raw_finish_reason = self._reason_of(response, output, status)
+        self._usage = _usage(response)
+        return [*chunks, *self.close()]
 
     def _whole_output(self, output: Sequence[JsonObject]) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -192,12 +175,10 @@ class ResponsesDecoder:
                     chunks += self._say(as_text(part.get("text")) + refusal)
         return chunks
 
-    def _finish_reason(
-        self, response: JsonObject, output: Sequence[JsonObject], status: str
-    ) -> tuple[FinishReason, str]:
+    def _reason_of(self, response: JsonObject, output: Sequence[JsonObject], status: str) -> tuple[FinishReason, str]:
         if status == "incomplete":
             raw = as_text(as_object(response.get("incomplete_details")).get("reason")) or status
-            return _INCOMPLETE.get(raw, "error"), raw
+            return self.finish_reasons.get(raw, "error"), raw
         if self._refused:
             return "content_filter", status
         called = any(as_text(item.get("type")).endswith("_call") for item in output)
