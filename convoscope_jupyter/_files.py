@@ -34,9 +34,7 @@ def write(conversation: Conversation, path: Path, *, overwrite: bool) -> None:
     """
     text = formats.dump(conversation, path.suffix)
     try:
-        if not overwrite:
-            path.touch(exist_ok=False)  # takes the name, so that nobody else's file of this name is replaced below
-        with _beside(path) as whole:
+        with _taken(path, overwrite=overwrite), _beside(path) as whole:
             whole.write_text(text, encoding="utf-8", newline="\n")
             if path.exists():
                 whole.chmod(stat.S_IMODE(path.stat().st_mode))
@@ -80,6 +78,20 @@ def free_path(folder: Path, title: str, suffix: str) -> Path:
     stem = _NOT_IN_NAMES.sub("-", title).strip("-._").lower()[:_MAX_NAME_CHARACTERS].rstrip("-._") or "chat"
     names = (f"{stem}{'' if n == 1 else f'-{n}'}{suffix}" for n in count(1))
     return next(path for name in names if not (path := folder / name).exists())
+
+
+@contextlib.contextmanager
+def _taken(path: Path, *, overwrite: bool) -> Generator[None]:
+    """Take a name, so that nobody else's file of that name is replaced; given back when nothing was written."""
+    if overwrite:
+        yield
+        return
+    path.touch(exist_ok=False)
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +54,34 @@ def test_an_unknown_suffix_is_refused_before_anything_is_written(tmp_path: Path)
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileProblem, match="could not be written"):
         _files.write(CONVERSATION, tmp_path / "no-such-folder" / "chat.json", overwrite=False)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there can the size of a process's files be limited")
+def test_an_export_that_fails_midway_leaves_nothing_behind_and_what_was_there_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "chat.json"
+    kept = tmp_path / "kept.json"
+    kept.write_text("mine")
+
+    with files_of_at_most(100):
+        with pytest.raises(FileProblem, match="could not be written"):
+            _files.write(CONVERSATION, path, overwrite=False)
+        with pytest.raises(FileProblem, match="could not be written"):
+            _files.write(CONVERSATION, kept, overwrite=True)
+
+    assert ([kept], "mine") == (list(tmp_path.iterdir()), kept.read_text())
+
+
+@contextlib.contextmanager
+def files_of_at_most(size_bytes: int) -> Iterator[None]:
+    """As a disk that is full: writing more raises an OSError."""
+    import resource  # noqa: PLC0415 - POSIX only
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
