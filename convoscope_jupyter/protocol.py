@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.json_schema import models_json_schema
 
+from convoscope_jupyter._text import clean
 from convoscope_jupyter.errors import MalformedCommand
 from convoscope_jupyter.messages import Attempt, ModelRef, Turn
 
@@ -380,12 +381,8 @@ def parse_command(content: object) -> Command:
 
 
 def _json(content: object) -> bytes:
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        # Half an emoji, as JavaScript can hold it: the replacement character, as its TextEncoder has it.
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    # JavaScript can hold half an emoji: it becomes the replacement character, as in its own TextEncoder.
+    return clean(json.dumps(content, ensure_ascii=False, allow_nan=False)).encode()
 
 
 def dump_event(event: Event) -> dict[str, object]:
@@ -408,7 +405,7 @@ def text_length(text: str) -> int:
 
 def text_crc32(text: str) -> int:
     """CRC-32 of the UTF-8 bytes; a lone surrogate counts as U+FFFD, as in JavaScript's TextEncoder."""
-    return zlib.crc32(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode())
+    return zlib.crc32(clean(text).encode())
 
 
 def json_schema() -> dict[str, object]:

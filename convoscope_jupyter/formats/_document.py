@@ -13,8 +13,8 @@ from typing import Any, Final, TypeGuard, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from convoscope_jupyter._text import clean
 from convoscope_jupyter.errors import ImportFormatError
-from convoscope_jupyter.formats._reading import clean
 from convoscope_jupyter.messages import (
     Attempt,
     Conversation,

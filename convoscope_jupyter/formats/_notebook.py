@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, cast
 
 import nbformat
 
+from convoscope_jupyter._text import clean
 from convoscope_jupyter.context import host_markdown
 from convoscope_jupyter.errors import ImportFormatError
 from convoscope_jupyter.formats import _document, _fences, _reading
@@ -35,7 +36,7 @@ def dump(conversation: Conversation) -> str:
         "cells": list(_cells(conversation)),
     }
     text: str = nbformat.writes(nbformat.from_dict(notebook))  # pyright: ignore[reportUnknownMemberType]  # typed in part
-    return _reading.clean(text) + "\n"
+    return clean(text) + "\n"
 
 
 def load(text: str | bytes, *, name: str) -> Conversation:
@@ -79,7 +80,7 @@ def _cells(conversation: Conversation) -> Iterator[dict[str, Any]]:
 def _cell(source: str, place: str, role: Role, *, turn_id: str | None = None, is_code: bool = False) -> dict[str, Any]:
     ours = {"turn_id": turn_id, "role": role} if turn_id is not None else {"role": role}
     cell = {
-        "id": str(uuid.uuid5(_NAMESPACE, _reading.clean(f"{role} {place}"))),  # the same at every export
+        "id": str(uuid.uuid5(_NAMESPACE, clean(f"{role} {place}"))),  # the same at every export
         "metadata": {_KEY: ours},
     }
     if is_code:

@@ -5,20 +5,12 @@ from __future__ import annotations
 import json
 import re
 
+from convoscope_jupyter._text import clean
 from convoscope_jupyter.errors import ImportFormatError
 from convoscope_jupyter.formats import MAX_BYTES
 
 _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    """Text as UTF-8 can hold it: split surrogate pairs joined, lone surrogates replaced by U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 def json_value(text: str | bytes, *, name: str) -> object:

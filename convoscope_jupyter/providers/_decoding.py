@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 import pydantic_core
 
+from convoscope_jupyter._text import clean
 from convoscope_jupyter.errors import ProtocolError
 from convoscope_jupyter.messages import ReasoningDelta, TextDelta
 from convoscope_jupyter.providers._base import Chunk
@@ -159,7 +160,7 @@ class _Mender:
         self._half = ""
         if ord(text[-1]) in _FIRST_HALVES:
             text, self._half = text[:-1], text[-1]
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return clean(text)
 
     def rest(self) -> str:
         half, self._half = self._half, ""

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from convoscope_jupyter._text import clean
 from convoscope_jupyter.messages import Attempt, Conversation, Message, Part, Response, Turn
 from convoscope_jupyter.store import ConversationSummary
 
@@ -25,20 +26,6 @@ Row = Mapping[str, Any]
 _CONVERSATION: Final = TypeAdapter(Conversation)
 _SUMMARY: Final = TypeAdapter(ConversationSummary)
 _LARGEST_INTEGER = 2**63 - 1
-
-
-def clean(text: str) -> str:
-    r"""Text as UTF-8 can hold it: split surrogate pairs joined, lone surrogates replaced by U+FFFD.
-
-    Example:
-        >>> clean("\ud83d\ude00 \ud83d!") == "\U0001f600 \ufffd!"
-        True
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 def time_text(moment: datetime) -> str:

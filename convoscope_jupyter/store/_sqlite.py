@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Final, Literal
 
+from convoscope_jupyter._text import clean
 from convoscope_jupyter.errors import AlreadyStored, StoreBusy, StoreError, StoreUnavailable
 from convoscope_jupyter.messages import Conversation, Response, Turn, utc_now
 from convoscope_jupyter.store import ConversationSummary, Partial, _forks, _migrations, _opening, _partial, _rows
@@ -123,7 +124,7 @@ class SqliteStore:
 
     def _find(self, query: str, value: str) -> Conversation | None:
         with self._transaction("BEGIN") as connection:
-            row = connection.execute(query, (_rows.clean(value),)).fetchone()
+            row = connection.execute(query, (clean(value),)).fetchone()
             if row is None:
                 return None
             key = {"id": row["id"]}
@@ -177,7 +178,7 @@ class SqliteStore:
         """See `Store.add`."""
         finished_at = utc_now()
         with self._transaction("BEGIN IMMEDIATE") as connection:
-            known = connection.execute("SELECT 1 FROM conversation WHERE id = ?", (_rows.clean(conversation.id),))
+            known = connection.execute("SELECT 1 FROM conversation WHERE id = ?", (clean(conversation.id),))
             if known.fetchone() is not None:
                 raise AlreadyStored(
                     f"the store {self._place} has a conversation {conversation.id} already. Open that one by its id.",
@@ -185,7 +186,7 @@ class SqliteStore:
                 )
             self._put_conversation(connection, _INSERT_CONVERSATION, conversation)
             for turn in conversation.turns:
-                known = connection.execute("SELECT 1 FROM turn WHERE id = ?", (_rows.clean(turn.id),))
+                known = connection.execute("SELECT 1 FROM turn WHERE id = ?", (clean(turn.id),))
                 if known.fetchone() is not None:
                     raise AlreadyStored(
                         f"the store {self._place} has a turn {turn.id} already. Give this one a new id.",
@@ -272,10 +273,10 @@ class SqliteStore:
 
     def _state(self, connection: sqlite3.Connection, turn_id: str, conversation_id: str | None = None) -> _TurnState:
         query = "SELECT conversation_id, finished_at FROM turn WHERE id = ?"
-        row = connection.execute(query, (_rows.clean(turn_id),)).fetchone()
+        row = connection.execute(query, (clean(turn_id),)).fetchone()
         if row is None:
             return "unknown"
-        if conversation_id is not None and row["conversation_id"] != _rows.clean(conversation_id):
+        if conversation_id is not None and row["conversation_id"] != clean(conversation_id):
             raise StoreError(
                 f"turn {turn_id} belongs to another conversation of the store {self._place}. Give it a new id.",
                 path=self._place,
@@ -294,12 +295,12 @@ class SqliteStore:
 
     def _touch(self, connection: sqlite3.Connection, conversation_id: str) -> datetime:
         now = utc_now()
-        values = (_rows.time_text(now), _rows.clean(conversation_id))
+        values = (_rows.time_text(now), clean(conversation_id))
         connection.execute("UPDATE conversation SET updated_at = ? WHERE id = ?", values)
         return now
 
     def _put_responses(self, connection: sqlite3.Connection, turn_id: str, responses: Sequence[Response]) -> None:
-        connection.execute("DELETE FROM response WHERE turn_id = ?", (_rows.clean(turn_id),))  # attempts go with them
+        connection.execute("DELETE FROM response WHERE turn_id = ?", (clean(turn_id),))  # attempts go with them
         for lane, response in enumerate(responses):
             connection.execute(_INSERT_RESPONSE, _rows.response_row(turn_id, lane, response))
             attempts = [_rows.attempt_row(turn_id, lane, n, attempt) for n, attempt in enumerate(response.attempts)]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Iterator
-from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -27,9 +26,10 @@ from convoscope_jupyter.messages import (
     Turn,
     Usage,
 )
-from convoscope_jupyter.store import ConversationSummary, _rows
+from convoscope_jupyter.store import ConversationSummary
 from convoscope_jupyter.store._sqlite import SqliteStore
 from tests.store.building import NOON, answered, new_conversation, new_turn, response
+from tests.support.conversations import ATTEMPTS, every
 
 
 @pytest.fixture
@@ -41,32 +41,7 @@ def store() -> Iterator[SqliteStore]:
 
 # --- every field ---------------------------------------------------------------------------------
 
-TEXT = st.text(max_size=40)  # any character but surrogates; NUL too
-MOMENTS = st.datetimes(timezones=st.just(UTC))
-COUNTS = st.integers(min_value=0, max_value=2**63 - 1)
-FLOATS = st.floats(allow_nan=False)
-COSTS = st.decimals(allow_nan=False, allow_infinity=False)
-BY_TYPE: dict[object, st.SearchStrategy[object]] = {
-    str: TEXT,
-    str | None: st.none() | TEXT,
-    datetime: MOMENTS,
-    float: FLOATS,
-    float | None: st.none() | FLOATS,
-    int | None: st.none() | COUNTS,
-    Decimal | None: st.none() | COSTS,
-}
-
-
-def every(cls: type[Any], **chosen: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Values of a dataclass in which every field varies, those added later too."""
-    types = get_type_hints(cls)
-    drawn = {name: BY_TYPE.get(type_, st.from_type(type_)) for name, type_ in types.items() if name not in chosen}
-    assert set(types) == {field.name for field in fields(cls)}
-    return st.builds(cls, **drawn, **chosen)
-
-
 PARTS = st.lists(every(TextPart) | every(ReasoningPart) | every(ImagePart), max_size=3).map(tuple)
-ATTEMPTS = every(Attempt, model=every(ModelRef), usage=every(Usage))
 RESPONSES = every(
     Response,
     message=every(Message, role=st.just("assistant"), parts=PARTS),
@@ -343,12 +318,6 @@ def test_a_summary_that_cannot_be_read_is_told(store: SqliteStore) -> None:
 
     with pytest.raises(StoreUnavailable, match="cannot be read"):
         store.list()
-
-
-def test_text_without_surrogates_is_not_touched() -> None:
-    text = "plain é \U0001f600"
-
-    assert _rows.clean(text) is text
 
 
 def test_a_store_in_memory_makes_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
