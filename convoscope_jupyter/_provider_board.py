@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from convoscope_jupyter.errors import UnknownProvider
 from convoscope_jupyter.messages import Attempt, ErrorKind, utc_now
 from convoscope_jupyter.protocol import Health
 from convoscope_jupyter.providers import suggested_models
@@ -109,8 +110,11 @@ class ProviderBoard:
             refresh: Ask again.
 
         Raises:
+            UnknownProvider: There is none of this name.
             ProviderError: The provider gave no list.
         """
+        if name not in self._providers:
+            raise UnknownProvider(name, tuple(self._providers))
         key = self._key(name)
         if refresh or key not in self._models:
             self._models[key] = await self._providers[name].list_models(name)

@@ -26,7 +26,7 @@ from convoscope_jupyter._session_values import (
     next_turn,
     retry_of,
 )
-from convoscope_jupyter.errors import ConversationNotFound, UnknownProvider
+from convoscope_jupyter.errors import ConversationNotFound
 from convoscope_jupyter.messages import Conversation, SessionEvent, TextDelta, Turn, TurnFinished
 from convoscope_jupyter.providers import default_providers
 from convoscope_jupyter.providers._base import Provider
@@ -327,8 +327,6 @@ class Session:
             >>> "tour" in Session("demo:tour", store=":memory:").list_models("demo")
             True
         """
-        if provider not in self.providers:
-            raise UnknownProvider(provider, tuple(self.providers))
         return _loop.run(self._conductor.board.list_models(provider, refresh=refresh))
 
     # --- files -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from convoscope_jupyter._provider_board import ProviderBoard, ProviderHealth, health_after
+from convoscope_jupyter.errors import UnknownProvider
 from convoscope_jupyter.messages import Attempt, ErrorKind, ModelRef
 from tests.support.scripted import Scripted
 
@@ -73,6 +74,11 @@ async def test_models_are_listed_on_request_only_and_once() -> None:
     assert ([("large", "small")] * 2, ("large", "small"), ["p"]) == (lists, board.known_models("p"), provider.listed)
     await board.list_models("p", refresh=True)
     assert ["p", "p"] == provider.listed
+
+
+async def test_a_provider_that_is_not_there_has_no_list() -> None:
+    with pytest.raises(UnknownProvider, match="no provider 'q'"):
+        await ProviderBoard({"p": Scripted(m=[[]])}).list_models("q")
 
 
 async def test_another_address_has_another_list() -> None:

@@ -16,7 +16,7 @@ from convoscope_jupyter import _loop, protocol
 from convoscope_jupyter._notices import ConversationOpened, Notice, SettingsChanged, TurnBegun, TurnProgress
 from convoscope_jupyter._running_turn import RunningTurn
 from convoscope_jupyter._session_values import continuation_of, next_turn, retry_of
-from convoscope_jupyter.errors import ConversationNotFound, ConvoError, MalformedCommand, StoreError, UnknownProvider
+from convoscope_jupyter.errors import ConversationNotFound, ConvoError, MalformedCommand, StoreError
 from convoscope_jupyter.hosts import _wire
 from convoscope_jupyter.messages import (
     AttemptFailed,
@@ -180,16 +180,13 @@ class Dispatcher:
         self._emit(protocol.Exported(seq=self._next_seq(), path=path.name))
 
     async def _list_models(self, provider: str) -> None:
-        board, problem = self._session.conductor.board, None
+        models: tuple[str, ...] = ()
+        problem: str | None = None
         try:
-            if provider not in self._session.providers:
-                raise UnknownProvider(provider, tuple(self._session.providers))
-            await board.list_models(provider, refresh=True)
+            models = await self._session.conductor.board.list_models(provider, refresh=True)
         except ConvoError as error:
             problem = str(error)
-        models = () if problem else board.known_models(provider)
-        event = protocol.ModelsListed(seq=self._next_seq(), provider=provider, models=models, problem=problem)
-        self._emit(event)
+        self._emit(protocol.ModelsListed(seq=self._next_seq(), provider=provider, models=models, problem=problem))
         self._emit_status()
 
     def _page(self, before_turn_id: str) -> None:

@@ -6,10 +6,11 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from convoscope_jupyter import protocol
+from convoscope_jupyter import errors, protocol
 from convoscope_jupyter.messages import ReasoningDelta, TextDelta
 from convoscope_jupyter.session import Session
 from tests.hosts import conversations
@@ -107,6 +108,43 @@ def test_a_store_that_cannot_be_written_refuses_the_question_and_takes_it_once_i
     assert ("submit", "turn-0001") == (refusal["command"], refusal["turn_id"])
     assert "CONVOSCOPE_STORE" in refusal["message"]
     assert ["Hello"] == [turn.text for turn in wire.session.conversation.turns]
+
+
+def last_of(wire: Wire, kind: str) -> dict[str, Any]:
+    return [event for event in kernel_lines(wire.lines) if event["type"] == kind][-1]
+
+
+def test_a_provider_that_gives_no_list_says_why() -> None:
+    wire = Wire({"m": [list(OK)]})
+    wire.provider.list_error = errors.AuthenticationFailed("p rejected the key. Set P_KEY, and retry.", provider="p")
+    wire.send(HELLO, until="snapshot")
+    wire.send({"type": "list_models", "provider": "p"}, until="status_changed")
+    listed = last_of(wire, "models_listed")
+
+    assert ([], "p: p rejected the key. Set P_KEY, and retry.") == (listed["models"], listed["problem"])
+
+
+def test_a_provider_that_is_not_there_says_so() -> None:
+    wire = Wire({"m": [list(OK)]})
+    wire.send(HELLO, until="snapshot")
+    wire.send({"type": "list_models", "provider": "q"}, until="status_changed")
+
+    assert last_of(wire, "models_listed")["problem"].startswith("there is no provider 'q'.")
+
+
+def test_an_export_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire({"m": [list(OK)]})
+    wire.send(HELLO, until="snapshot")
+    wire.send(submit("Hi", "turn-0001"), until="status_changed")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    wire.send({"type": "export", "suffix": ".json"}, until="rejected")
+
+    rejected = last_of(wire, "rejected")
+    assert ("export", True) == (rejected["command"], "could not be written" in rejected["message"])
+    assert 1 == len(wire.session.conversation.turns)
 
 
 def test_closing_ends_the_events_and_not_the_answer() -> None:

@@ -35,6 +35,7 @@ class Scripted:
         self.requests: list[ChatRequest] = []
         self.closed: list[str] = []
         self.listed: list[str] = []
+        self.list_error: Exception | None = None
 
     @property
     def asked(self) -> list[str]:
@@ -48,6 +49,8 @@ class Scripted:
 
     async def list_models(self, name: str) -> tuple[str, ...]:
         self.listed.append(name)
+        if self.list_error is not None:
+            raise self.list_error
         return tuple(sorted(self.scripts))
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Chunk]:
