@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from convoscope_jupyter import formats
+from convoscope_jupyter.errors import ImportFormatError
 from convoscope_jupyter.messages import Attempt, Conversation, Message, ModelRef, Response, Turn
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -34,3 +40,27 @@ def answered(
 
 def chat(*turns: Turn, title: str = "") -> Conversation:
     return Conversation(id="chat-0001", created_at=NOON, updated_at=NOON, title=title, turns=turns)
+
+
+BOTH = pytest.mark.parametrize("name", ["chat.json", "chat.ipynb"])
+SOUND = chat(
+    answered("canary", "canary", attempts=(attempt(),)), answered("b", turn_id="turn-0002", parent_id="turn-0001")
+)
+
+
+def refused(text: str | bytes, name: str = "chat.json") -> ImportFormatError:
+    with pytest.raises(ImportFormatError) as caught:
+        formats.load(text, name=name)
+    assert name == caught.value.path
+    return caught.value
+
+
+def changed(change: Callable[[dict[str, Any]], object], name: str = "chat.json") -> str:
+    """A sound file after a change to its conversation."""
+    if name.endswith(".json"):
+        document = whole = json.loads(formats.dump(SOUND, ".json"))
+    else:
+        whole = json.loads(formats.dump(SOUND, ".ipynb"))
+        document = whole["metadata"]["convoscope"]
+    change(document["conversation"])
+    return json.dumps(whole)
