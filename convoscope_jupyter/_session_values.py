@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from convoscope_jupyter import config
+from convoscope_jupyter._text import clean
 from convoscope_jupyter.context import image_part
 from convoscope_jupyter.errors import InvalidPrompt, InvalidSetting, UnknownProvider
 from convoscope_jupyter.messages import Conversation, Message, Turn, new_id, utc_now
@@ -83,14 +84,19 @@ def default_route(settings: config.Settings, providers: Mapping[str, Provider]) 
 
 
 def checked_prompt(prompt: object) -> str:
-    """The prompt, if there is something to ask."""
+    """The prompt, if there is something to ask. Half a character in it, which nobody can send or store, is replaced."""
     if not isinstance(prompt, str):
         message = f"a prompt is text, not {type(prompt).__name__}. Pass a str."
         raise InvalidPrompt(message)
     if not prompt.strip():
         message = "there is nothing to ask: the prompt is empty. Write a question first."
         raise InvalidPrompt(message)
-    return prompt
+    return clean(prompt)
+
+
+def checked_system(system: str | None) -> str | None:
+    """The instructions, fit to be sent and stored; `None` when there are none."""
+    return clean(system) if system else None
 
 
 def checked_images(images: Sequence[object]) -> Sequence[object]:

@@ -18,6 +18,7 @@ from convoscope_jupyter._conductor import Conductor, RouteLike
 from convoscope_jupyter._keeper import Keeper
 from convoscope_jupyter._session_values import (
     checked_max_output_tokens,
+    checked_system,
     checked_temperature,
     continuation_of,
     default_route,
@@ -26,6 +27,7 @@ from convoscope_jupyter._session_values import (
     next_turn,
     retry_of,
 )
+from convoscope_jupyter._text import clean
 from convoscope_jupyter.errors import ConversationNotFound
 from convoscope_jupyter.messages import Conversation, SessionEvent, TextDelta, Turn, TurnFinished
 from convoscope_jupyter.providers import default_providers
@@ -123,7 +125,7 @@ class Session:
 
     @system.setter
     def system(self, system: str | None) -> None:
-        self._conductor.change(system=system or None, title=self.title)
+        self._conductor.change(system=checked_system(system), title=self.title)
 
     @property
     def title(self) -> str:
@@ -132,7 +134,7 @@ class Session:
 
     @title.setter
     def title(self, title: str) -> None:
-        self._conductor.change(title=" ".join(title.split())[:200], system=self.system)
+        self._conductor.change(title=clean(" ".join(title.split()))[:200], system=self.system)
 
     @property
     def temperature(self) -> float | None:
@@ -391,7 +393,7 @@ class Session:
         system = session_options.pop("system", None)
         session = cls(route, **session_options)
         found = session.keeper.adopt(conversation)
-        session.conductor.go_on_with(found if system is None else replace(found, system=system))
+        session.conductor.go_on_with(found if system is None else replace(found, system=checked_system(system)))
         return session
 
     # --- inside ----------------------------------------------------------------------------------
@@ -412,11 +414,11 @@ class Session:
 
     def _open(self, reference: str | None, system: str | None) -> Conversation:
         if reference is None:
-            return new_conversation(system=system)
+            return new_conversation(system=checked_system(system))
         if is_uuid(reference):
             found = self.keeper.get(reference)
             if found is None:
                 raise ConversationNotFound(reference)
         else:
-            found = self.keeper.find_by_name(reference) or new_conversation(system=system, name=reference)
-        return found if system is None else replace(found, system=system)
+            found = self.keeper.find_by_name(reference) or new_conversation(system=None, name=reference)
+        return found if system is None else replace(found, system=checked_system(system))

@@ -212,6 +212,17 @@ def test_an_empty_prompt_is_refused_and_nothing_happens(prompt: str) -> None:
     assert ([], ()) == (provider.requests, session.conversation.turns)
 
 
+def test_half_a_character_is_replaced_before_it_is_sent_or_kept(store_path: str) -> None:
+    session, provider = session_of(store=store_path, system="Be brief \ud83d")
+    turn = session.ask("What is \ude00?")
+    session.title = "Half \ud83d"
+
+    sent = provider.requests[0]
+    assert ("Be brief \ufffd", "What is \ufffd?") == (sent.system, sent.messages[-1].text)
+    assert turn == cv.open_store(store_path).get(session.conversation.id).turns[0]  # type: ignore[union-attr]  # it is there
+    assert "Half \ufffd" == session.title
+
+
 def test_a_prompt_that_is_not_text_is_refused() -> None:
     session, _ = session_of()
     with pytest.raises(errors.InvalidPrompt, match="not int"):

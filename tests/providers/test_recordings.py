@@ -16,6 +16,7 @@ replayed as the answer to a request for a stream: the body's format is the same.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import random
@@ -261,6 +262,25 @@ async def test_a_recorded_error_replayed_over_the_network_is_told_by_its_kind(re
     answer = await read(provider.stream(request))
 
     assert EXPECTED_ERRORS[case["id"]] == answer.error_kind
+
+
+@pytest.mark.parametrize("case", cases(*ADAPTERS, kinds=("error",)))
+def test_a_recorded_error_met_through_the_public_api_is_raised_and_stored(
+    replay: str, case: Case, tmp_path: Path
+) -> None:
+    provider, _ = through_the_adapter(replay, case, "chunk=rand")
+    session = cv.Session("replay:any", providers={"replay": provider}, store=tmp_path / "store.sqlite3")
+    session.route = dataclasses.replace(session.route, retry=cv.RetryPolicy(max_total_s=0))  # asked once is enough
+    with pytest.raises(cv.RouteExhausted) as raised:
+        session.ask("hi")
+    stored = cv.open_store(tmp_path / "store.sqlite3").get(session.conversation.id)
+    assert stored is not None
+    response = stored.turns[0].responses[0]
+
+    assert [EXPECTED_ERRORS[case["id"]]] == [error.kind for error in raised.value.exceptions]
+    assert [EXPECTED_ERRORS[case["id"]]] == [attempt.error_kind for attempt in response.attempts]
+    assert ("failed", "", None, Usage()) == (response.status, response.text, response.finish_reason, response.usage)
+    assert case["status"] == response.attempts[0].status_code
 
 
 @pytest.mark.parametrize("case", cases(*ADAPTERS, kinds=("sse", "json", "jsonarr")))
