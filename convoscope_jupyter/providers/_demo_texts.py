@@ -61,7 +61,7 @@ The question may be a sum. I am the demo and do not really think, but a model th
 17 times 20 is 340, 17 times 3 is 51, and together that is 391.\
 """
 
-SUM = "17 times 23 is **391**. The steps above are a fixed text: this is the demo, not a model."
+SUM = "17 times 23 is **391**. Answer and steps are a fixed text: this is the demo, not a model."
 
 HOSTILE = """\
 This demo answer tries to break out of the page. All of it should arrive as harmless text.

@@ -41,6 +41,8 @@ SKIPPED_BLOCKS = 4
 """In all pages together. Each is a promise nobody checks, so one more is a decision."""
 
 _OUTPUT = re.compile(r'text title="Output"$\n', re.MULTILINE)
+_BLOCK = re.compile(r"^ *(?:```(?:python|ipython)|<!-- invisible-code-block: python)$", re.MULTILINE)
+_SKIP = re.compile(r"<!-- skip:.*")
 _SECONDS = re.compile(r"\b\d+\.\d s\b")
 _PLACE_ON_PAGES = "~/.local/share/convoscope/convoscope.sqlite3"
 
@@ -51,6 +53,7 @@ class Page:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._printed: str | None = None
+        self.blocks_run = 0
         self.parsers = (
             CodeBlockParser("python", self.run_python),
             CodeBlockParser("ipython", self.run_cell),
@@ -83,6 +86,7 @@ class Page:
     @contextlib.contextmanager
     def _printing(self) -> Iterator[None]:
         self.nothing_left_unsaid()
+        self.blocks_run += 1
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             yield
         self._printed = printed.getvalue()
@@ -118,19 +122,25 @@ def test_every_example_of_a_page_does_what_the_page_says(path: Path, shell: Inte
             example.evaluate()
     page.nothing_left_unsaid()
 
+    text = path.read_text(encoding="utf-8")
+    blocks, skipped = _BLOCK.findall(text), _SKIP.findall(text)
+    assert len(blocks) - len(skipped) == page.blocks_run
+
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_example_of_a_docstring_does_what_it_says(path: Path) -> None:
-    examples = DocTestStringParser(DocTestEvaluator())
+    parser = DocTestStringParser(DocTestEvaluator())
+    document = PythonDocStringDocument.parse(str(path), lambda document: parser(document.text, document.path))
 
-    for example in PythonDocStringDocument.parse(
-        str(path), lambda document: examples(document.text, document.path)
-    ).examples():
-        example.evaluate()
+    examples = list(document.examples())
+    for example in examples:
+        example.evaluate()  # raises where it gives something else
+
+    assert path.read_text(encoding="utf-8").count(">>> ") == len(examples)
 
 
 def test_few_blocks_are_left_out_and_each_says_why() -> None:
-    skipped = [line for page in PAGES for line in re.findall(r"<!-- skip:.*", page.read_text(encoding="utf-8"))]
+    skipped = [line for page in PAGES for line in _SKIP.findall(page.read_text(encoding="utf-8"))]
 
     assert SKIPPED_BLOCKS == len(skipped)
     assert [] == [line for line in skipped if not re.fullmatch(r'<!-- skip: next "[^"]+" -->', line)]
