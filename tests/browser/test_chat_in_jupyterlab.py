@@ -9,24 +9,18 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.chat_page import CHAT_CELL
 from tests.support.jupyter_server import JupyterServer
 from tests.support.lab_page import LabPage
 from tests.tools.kernels import KERNELS
 
 pytestmark = pytest.mark.browser
 
-CHAT = "import convoscope_jupyter as cv\n\nchat = cv.Chat({route!r})\nchat"
 BUSY_CELL = "import time\nfor _ in range(200):\n    time.sleep(0.1)"
 
 
-def open_chat(lab: LabPage, name: str, route: str, *more_cells: str) -> None:
-    lab.open(lab.server.write_notebook(name, CHAT.format(route=route), *more_cells))
-    lab.run_cell(0)
-    expect(lab.chat().box).to_be_enabled()
-
-
 def test_a_question_is_answered_and_the_receipt_says_by_whom(lab: LabPage) -> None:
-    open_chat(lab, "answer.ipynb", "demo:tour")
+    lab.open_chat("answer", "demo:tour")
     chat = lab.chat()
     chat.ask("What can you do?")
 
@@ -36,26 +30,8 @@ def test_a_question_is_answered_and_the_receipt_says_by_whom(lab: LabPage) -> No
     assert [] == lab.refused
 
 
-def test_text_streams_in_and_stop_keeps_it(lab: LabPage) -> None:
-    open_chat(lab, "stop.ipynb", "demo:slow")
-    chat = lab.chat()
-    chat.ask("Tell me a long story")
-    expect(chat.stop).to_be_visible()
-    expect(chat.log.locator(".answer .markdown")).not_to_be_empty()
-    first = chat.log.locator(".answer .markdown").inner_text()
-    lab.page.wait_for_function(
-        "([root, length]) => root.shadowRoot.querySelector('.answer .markdown').textContent.length > length",
-        arg=[chat.root.element_handle(), len(first)],
-    )
-    chat.stop.click()
-
-    expect(chat.send).to_be_visible()
-    expect(chat.log.locator(".problem.cancelled")).to_be_visible()
-    assert chat.log.locator(".answer .markdown").inner_text().startswith(first)
-
-
 def test_a_fallback_is_shown_on_the_answer_and_opens(lab: LabPage) -> None:
-    open_chat(lab, "fallback.ipynb", "demo:fail-429, demo:tour")
+    lab.open_chat("fallback", "demo:fail-429, demo:tour")
     chat = lab.chat()
     chat.ask("Hello?")
     receipt = chat.log.locator(".receipt-line")
@@ -69,7 +45,7 @@ def test_a_fallback_is_shown_on_the_answer_and_opens(lab: LabPage) -> None:
 
 
 def test_a_failure_names_its_remedy_and_retry_with_another_model_answers(lab: LabPage) -> None:
-    open_chat(lab, "failure.ipynb", "openai:gpt-5-mini")
+    lab.open_chat("failure", "openai:gpt-5-mini")
     chat = lab.chat()
     chat.ask("Hello?")
     expect(chat.log.locator(".problem")).to_contain_text("OPENAI_API_KEY")
@@ -82,7 +58,7 @@ def test_a_failure_names_its_remedy_and_retry_with_another_model_answers(lab: La
 
 
 def test_a_broken_off_answer_can_be_continued(lab: LabPage) -> None:
-    open_chat(lab, "midway.ipynb", "demo:drop-midway")
+    lab.open_chat("midway", "demo:drop-midway")
     chat = lab.chat()
     chat.ask("Hello?")
     expect(chat.log.locator(".problem.interrupted")).to_contain_text("Broke off")
@@ -93,7 +69,7 @@ def test_a_broken_off_answer_can_be_continued(lab: LabPage) -> None:
 
 
 def test_enter_sends_and_shift_enter_breaks_the_line_and_no_key_reaches_the_notebook(lab: LabPage) -> None:
-    open_chat(lab, "keys.ipynb", "demo:echo")
+    lab.open_chat("keys", "demo:echo")
     chat = lab.chat()
     cells = lab.page.locator(".jp-Notebook .jp-Cell").count()
     chat.box.click()
@@ -109,7 +85,7 @@ def test_enter_sends_and_shift_enter_breaks_the_line_and_no_key_reaches_the_note
 
 
 def test_a_reload_keeps_the_conversation_and_the_draft(lab: LabPage) -> None:
-    open_chat(lab, "reload.ipynb", "demo:echo")
+    lab.open_chat("reload", "demo:echo")
     chat = lab.chat()
     chat.ask("Before the reload")
     expect(chat.log.locator(".answer .markdown")).to_have_text("Before the reload")
@@ -127,7 +103,7 @@ def test_a_reload_keeps_the_conversation_and_the_draft(lab: LabPage) -> None:
 
 
 def test_an_answer_under_way_goes_on_over_a_reload(lab: LabPage) -> None:
-    open_chat(lab, "underway.ipynb", "demo:slow")
+    lab.open_chat("underway", "demo:slow")
     chat = lab.chat()
     chat.ask("A long story")
     expect(chat.log.locator(".answer .markdown")).not_to_be_empty()
@@ -145,7 +121,7 @@ def test_an_answer_under_way_goes_on_over_a_reload(lab: LabPage) -> None:
 
 
 def test_after_a_kernel_restart_continue_brings_the_conversation_back(lab: LabPage) -> None:
-    open_chat(lab, "restart.ipynb", "demo:echo")
+    lab.open_chat("restart", "demo:echo")
     lab.chat().ask("Remember the word hibiscus")
     expect(lab.chat().log.locator(".answer .markdown")).to_have_text("Remember the word hibiscus")
     lab.restart_kernel()
@@ -161,7 +137,7 @@ def test_after_a_kernel_restart_continue_brings_the_conversation_back(lab: LabPa
 
 
 def test_two_views_of_one_chat_stay_in_step_and_keep_their_draft(lab: LabPage) -> None:
-    open_chat(lab, "views.ipynb", "demo:echo", "chat")
+    lab.open_chat("views", "demo:echo", "chat")
     lab.run_cell(1)
     first, second = lab.chat(0), lab.chat(1)
     expect(second.box).to_be_enabled()
@@ -173,7 +149,7 @@ def test_two_views_of_one_chat_stay_in_step_and_keep_their_draft(lab: LabPage) -
 
 
 def test_what_python_asks_appears_in_the_chat(lab: LabPage) -> None:
-    open_chat(lab, "python.ipynb", "demo:echo", "turn = chat.session.ask('From a cell')")
+    lab.open_chat("python", "demo:echo", "turn = chat.session.ask('From a cell')")
     lab.run_cell(1)
 
     expect(lab.chat().log.locator(".bubble")).to_have_text("From a cell")
@@ -183,7 +159,7 @@ def test_what_python_asks_appears_in_the_chat(lab: LabPage) -> None:
 def test_the_chat_answers_and_stops_while_a_cell_runs(
     lab: LabPage, record_property: Callable[[str, object], None]
 ) -> None:
-    open_chat(lab, "busy.ipynb", "demo:slow", BUSY_CELL)
+    lab.open_chat("busy", "demo:slow", BUSY_CELL)
     chat = lab.chat()
     lab.run_cell(1)
     expect(lab.page.locator(".jp-Notebook .jp-Cell").nth(1).locator(".jp-InputPrompt")).to_have_text("[*]:")
@@ -206,7 +182,9 @@ def test_the_chat_answers_and_stops_while_a_cell_runs(
 @pytest.mark.skipif(not KERNELS.is_dir(), reason="the older kernels are not installed; `make kernels` does it")
 def test_without_subshells_the_chat_says_that_it_waits_for_the_cell(lab: LabPage) -> None:
     cell = "import time\nfor _ in range(80):\n    time.sleep(0.1)"
-    lab.open(lab.server.write_notebook("old.ipynb", CHAT.format(route="demo:echo"), cell, kernel="ipykernel-6.31.0"))
+    lab.open(
+        lab.server.write_notebook("old.ipynb", CHAT_CELL.format(route="demo:echo"), cell, kernel="ipykernel-6.31.0")
+    )
     lab.run_cell(0)
     chat = lab.chat()
     expect(chat.box).to_be_enabled()
@@ -220,7 +198,7 @@ def test_without_subshells_the_chat_says_that_it_waits_for_the_cell(lab: LabPage
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_the_chat_follows_the_theme(lab: LabPage, theme: str) -> None:
-    open_chat(lab, f"{theme.rsplit(maxsplit=1)[-1].lower()}.ipynb", "demo:tour")
+    lab.open_chat(f"{theme.rsplit(maxsplit=1)[-1].lower()}", "demo:tour")
     lab.theme(theme)
     background = "el => getComputedStyle(el.shadowRoot.querySelector('.chat')).backgroundColor"
     scheme = "el => getComputedStyle(el).colorScheme"
@@ -230,7 +208,7 @@ def test_the_chat_follows_the_theme(lab: LabPage, theme: str) -> None:
 
 
 def test_hostile_answers_run_nothing_and_fetch_nothing(lab: LabPage) -> None:
-    open_chat(lab, "hostile.ipynb", "demo:hostile")
+    lab.open_chat("hostile", "demo:hostile")
     lab.page.evaluate("() => { window.pwned = 0; window.alert = () => { window.pwned += 1 } }")
     lab.chat().ask("Be hostile")
     lab.chat().wait_until_answered()
@@ -268,7 +246,7 @@ def test_a_saved_notebook_holds_no_word_and_no_key(lab: LabPage, server: Jupyter
 
 def test_instructions_and_temperature_set_in_the_chat_reach_the_session(lab: LabPage) -> None:
     shown = "(chat.session.system, chat.session.temperature)"
-    open_chat(lab, "settings.ipynb", "demo:echo", shown)
+    lab.open_chat("settings", "demo:echo", shown)
     root = lab.chat().root
     root.get_by_role("button", name="Menu").click()
     root.get_by_text("Settings…").click()
@@ -282,7 +260,7 @@ def test_instructions_and_temperature_set_in_the_chat_reach_the_session(lab: Lab
 
 
 def test_escape_stops_the_answer(lab: LabPage) -> None:
-    open_chat(lab, "escape.ipynb", "demo:slow")
+    lab.open_chat("escape", "demo:slow")
     chat = lab.chat()
     chat.ask("A long story")
     expect(chat.log.locator(".answer .markdown")).not_to_be_empty()

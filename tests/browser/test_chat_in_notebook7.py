@@ -1,64 +1,17 @@
-"""A person chats in Notebook 7: a real browser, a real kernel, one notebook to a page."""
+"""What is Notebook 7's own about a chat; the rest is in `test_every_front_end.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.support.chat_page import Chat
-from tests.support.jupyter_server import JupyterServer
 from tests.support.notebook_page import NotebookPage
 
 pytestmark = pytest.mark.browser
 
-CHAT = "import convoscope_jupyter as cv\n\nchat = cv.Chat({route!r})\nchat"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    server = JupyterServer(tmp_path_factory.mktemp("notebook7"), application="notebook")
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def notebook(page: Page, server: JupyterServer) -> Iterator[NotebookPage]:
-    notebook = NotebookPage(page, server)
-    yield notebook
-    assert [] == notebook.refused, "neither the chat nor Notebook 7 asks another host for anything"
-
-
-def open_chat(notebook: NotebookPage, name: str, route: str) -> Chat:
-    notebook.open(notebook.server.write_notebook(name, CHAT.format(route=route)))
-    notebook.run_cell(0)
-    return notebook.chat().when_ready()
-
-
-def test_an_answer_streams_in_and_its_receipt_names_the_model_that_failed(notebook: NotebookPage) -> None:
-    chat = open_chat(notebook, "answer.ipynb", "demo:fail-429, demo:tour")
-    shown = chat.ask_and_watch("What can you do?")
-
-    assert len(shown) > 3, "it came in pieces"
-    assert len(shown[0]) < len(shown[-1])
-    expect(chat.log.locator(".receipt-line")).to_contain_text("demo:tour")
-    expect(chat.log.locator(".receipt-line")).to_contain_text("after demo:fail-429")
-
-
-def test_stop_keeps_what_came(notebook: NotebookPage) -> None:
-    chat = open_chat(notebook, "stop.ipynb", "demo:slow")
-    chat.ask("Tell me a long story")
-    first = chat.wait_until_it_grows()
-    chat.stop.click()
-
-    expect(chat.send).to_be_visible()
-    expect(chat.log.locator(".problem.cancelled")).to_be_visible()
-    assert chat.answer.inner_text().startswith(first)
-
 
 def test_no_key_reaches_the_notebook_and_escape_stops_the_answer(notebook: NotebookPage) -> None:
-    chat = open_chat(notebook, "keys.ipynb", "demo:slow")
+    chat = notebook.open_chat("keys", "demo:slow")
     cells = notebook.page.locator(".jp-Notebook .jp-Cell")
     chat.box.click()
     chat.box.press("Escape")  # in a cell, what enters command mode, where letters are shortcuts
@@ -77,7 +30,7 @@ def test_no_key_reaches_the_notebook_and_escape_stops_the_answer(notebook: Noteb
 
 
 def test_a_reload_keeps_the_conversation_and_the_draft(notebook: NotebookPage) -> None:
-    chat = open_chat(notebook, "reload.ipynb", "demo:echo")
+    chat = notebook.open_chat("reload", "demo:echo")
     chat.ask("Before the reload")
     expect(chat.answer).to_have_text("Before the reload")
     chat.box.fill("a draft")
@@ -93,7 +46,7 @@ def test_a_reload_keeps_the_conversation_and_the_draft(notebook: NotebookPage) -
 
 
 def test_the_chat_takes_over_the_colours_of_the_dark_theme(notebook: NotebookPage) -> None:
-    chat = open_chat(notebook, "dark.ipynb", "demo:echo")
+    chat = notebook.open_chat("dark", "demo:echo")
     notebook.theme("JupyterLab Dark")
     surface = "getComputedStyle(root.shadowRoot.querySelector('.chat')).backgroundColor"
     painted = "(probe => (probe.style.background = 'var(--jp-layout-color0)', document.body.append(probe), probe))"

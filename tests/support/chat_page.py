@@ -10,6 +10,9 @@ from playwright.sync_api import Locator, Page, Route, expect
 PATIENCE_MS = 60_000
 expect.set_options(timeout=20_000)  # a machine under load, and cells that run for seconds
 
+CHAT_CELL = "import convoscope_jupyter as cv\n\nchat = cv.Chat({route!r})\nchat"
+"""A cell that shows a chat."""
+
 _NOTE_WHAT_IS_SHOWN = """root => {
     root.shown = [];
     const note = () => {

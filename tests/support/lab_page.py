@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.support.chat_page import HostPage
+from tests.support.chat_page import CHAT_CELL, Chat, HostPage
 from tests.support.jupyter_server import JupyterServer
 
 
@@ -28,6 +28,12 @@ class LabPage(HostPage):
         """Open a notebook and wait until its kernel can run a cell."""
         self.page.goto(self.url_of(notebook))
         self.wait_for_kernel()
+
+    def open_chat(self, name: str, route: str, *more_cells: str) -> Chat:
+        """Open a notebook whose first cell shows a chat, and run that cell."""
+        self.open(self.server.write_notebook(f"{name}.ipynb", CHAT_CELL.format(route=route), *more_cells))
+        self.run_cell(0)
+        return self.chat().when_ready()
 
     def wait_for_kernel(self) -> None:
         """Wait until the notebook's kernel is connected and idle; before, an execution is silently lost."""
