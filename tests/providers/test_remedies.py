@@ -6,7 +6,10 @@ import json
 
 import pytest
 
+import convoscope_jupyter as cv
+from convoscope_jupyter.providers import OpenAICompatible
 from convoscope_jupyter.providers._errors import from_response
+from tests.support.loopback import Loopback, json_reply
 from tests.support.reading import PEER
 
 TEMPERATURE = "Set session.temperature = None, or choose another model."
@@ -77,3 +80,20 @@ def test_other_refusals_are_left_in_the_providers_words(message: str) -> None:
 
     said = f" It says: {message}" if message else ""
     assert f"The demo server refused the request (400).{said}" == error.message
+
+
+async def test_a_picture_that_a_model_cannot_see_is_refused_with_what_to_do_and_nothing_is_lost() -> None:
+    refusal = openai(
+        "Invalid content type. image_url is only supported by certain models.", param="messages.[0].content.[1].type"
+    )
+    async with Loopback(json_reply(refusal, status=400)) as server:
+        blind = OpenAICompatible(base_url=server.base_url)
+        session = cv.Session("blind:model", providers={"blind": blind}, store=":memory:")
+        with pytest.raises(cv.RouteExhausted) as raised:
+            await session.ask_async("What is this?", images=[b"GIF89a"])
+
+    assert BLIND in str(raised.value)
+    assert ["invalid_request"] == [error.kind for error in raised.value.exceptions]
+    assert 1 == len(server.requests), "asked once: it would be refused again"
+    assert raised.value.turn == session.conversation.turns[0]
+    assert ["image", "text"] == [part.type for part in session.conversation.turns[0].prompt.parts]
