@@ -1,6 +1,15 @@
-"""Text as UTF-8 can hold it. Python's own may hold half a character, as JavaScript's and JSON's escapes may."""
+"""Text as UTF-8 can hold it, and figures as people read them.
+
+Python's own text may hold half a character, as JavaScript's and JSON's escapes may.
+"""
 
 from __future__ import annotations
+
+from decimal import Decimal
+
+_CENT = Decimal("0.01")
+_SMALLEST = Decimal("0.0001")
+_LARGE = 10**9
 
 
 def clean(text: str) -> str:
@@ -18,3 +27,21 @@ def clean(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def dollars(amount: Decimal) -> str:
+    """A sum of money in figures: cents, or four places where it is no whole number of them.
+
+    Args:
+        amount: US dollars, finite.
+
+    Example:
+        >>> dollars(Decimal("0.5")), dollars(Decimal("0.49823")), dollars(Decimal("0.00003"))
+        ('$0.50', '$0.4982', 'under $0.0001')
+    """
+    if amount >= _LARGE:
+        return f"${amount:.2e}"
+    if 0 < amount < _SMALLEST:
+        return f"under ${_SMALLEST}"
+    places = 2 if amount == amount.quantize(_CENT) else 4
+    return f"${amount:,.{places}f}"

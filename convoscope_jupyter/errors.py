@@ -7,6 +7,7 @@
     ├── MalformedCommand
     ├── ConversationBusy(turn_id)
     ├── ConversationNotFound(reference)
+    ├── BudgetExceeded(unit, limit, spent, estimate)
     ├── AnswerInterrupted(turn)
     ├── UnknownFormat(path, known) (also ValueError)
     ├── ImportFormatError(path, line) (also ValueError)
@@ -27,8 +28,9 @@ Messages say what happened, to what, and what to do.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from convoscope_jupyter.messages import ErrorKind, Turn
 
@@ -118,6 +120,33 @@ class ConversationNotFound(ConvoError, LookupError):
         super().__init__(
             f"there is no conversation or turn {reference!r} in this store. cv.open_store().list() shows what there is."
         )
+
+
+class BudgetExceeded(ConvoError):
+    """A session has spent what it may, or the question would. Nothing was sent and nothing was stored.
+
+    Args:
+        message: The figures and what to do.
+        unit: What the budget counts.
+        limit: What the session may spend.
+        spent: What it has spent.
+        estimate: What the question alone takes, before any answer; `None` when the limit was reached without it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        unit: Literal["usd", "tokens"],
+        limit: Decimal | int,
+        spent: Decimal | int,
+        estimate: Decimal | int | None,
+    ) -> None:
+        self.unit = unit
+        self.limit = limit
+        self.spent = spent
+        self.estimate = estimate
+        super().__init__(message)
 
 
 class AnswerInterrupted(ConvoError):
@@ -338,6 +367,10 @@ class StreamInterrupted(ProviderError):
     """The answer broke off after its first text, or ended without a finish marker."""
 
     kind = "interrupted"
+
+
+BY_KIND: Mapping[ErrorKind, type[ProviderError]] = {cls.kind: cls for cls in ProviderError.__subclasses__()}
+"""The class of each kind but `cancelled`, which is no error."""
 
 
 class RouteExhausted(ConvoError, ExceptionGroup[ProviderError]):

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
 from convoscope_jupyter._host_markdown import host_markdown
+from convoscope_jupyter._text import dollars
 
 Role = Literal["user", "assistant"]
 
@@ -45,6 +47,25 @@ ErrorKind = Literal[
     "cancelled",
 ]
 """Every way an attempt can end without a whole answer. The routing policy has one row for each."""
+
+_FIRST_HTTP_ERROR = 400
+_REFUSALS: frozenset[ErrorKind] = frozenset(
+    {
+        "missing_credentials",
+        "authentication",
+        "permission_denied",
+        "insufficient_quota",
+        "rate_limited",
+        "overloaded",
+        "connection_failed",
+        "model_not_found",
+        "context_too_long",
+        "invalid_request",
+    }
+)
+_ABSURD_USD = 10**9
+"""What no answer costs: a figure out of a damaged file."""
+_SHORTEST_SHOWN_S = 0.05
 
 _REFERENCE = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*[:/]\s*(\S(?:.*\S)?)\s*")
 
@@ -191,11 +212,70 @@ class Attempt:
     """Price of `usage`; `None` when the price or the usage is unknown."""
     price_source: str | None = None
     """Where the price comes from, with its version, when `cost_usd` is known."""
+    temperature: float | None = None
+    """As it was asked for; `None` left it to the provider."""
+    max_output_tokens: int | None = None
+    """As it was asked for; `None` left it to the provider."""
+    held_back: bool = False
+    """True: nothing was sent, because `error_kind` had happened shortly before. Not a try, but the reason for none."""
 
     @property
     def outcome(self) -> Literal["ok"] | ErrorKind:
         """`ok`, or the kind of error."""
         return self.error_kind or "ok"
+
+    @property
+    def was_turned_away(self) -> bool:
+        """True when no model began to work, so that nothing can have been used or charged.
+
+        Nothing was sent, nobody was reached, or the provider refused before it began to answer.
+        """
+        if self.error_kind is None or self.response_model is not None or self.time_to_first_chunk_s is not None:
+            return False
+        refused = self.status_code is not None and self.status_code >= _FIRST_HTTP_ERROR
+        return self.held_back or refused or self.error_kind in _REFUSALS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What attempts cost together: the part that is known, and how many it leaves out.
+
+    Example:
+        >>> str(Cost(known_usd=Decimal("0.0031"), unpriced_attempts=1))
+        '$0.0031, without 1 attempt of unknown cost'
+    """
+
+    known_usd: Decimal = Decimal(0)
+    """Sum of the known prices, US dollars."""
+    unpriced_attempts: int = 0
+    """How many attempts are not in that sum because their price or their token counts are not known."""
+
+    @property
+    def total_usd(self) -> Decimal | None:
+        """The whole sum; `None` while a part of it is unknown."""
+        return None if self.unpriced_attempts else self.known_usd
+
+    @classmethod
+    def of(cls, attempts: Iterable[Attempt]) -> Cost:
+        """The sum over attempts, failed ones too.
+
+        Args:
+            attempts: Any. One that was turned away cost nothing.
+        """
+        known_usd, unpriced = Decimal(0), 0
+        for attempt in attempts:
+            cost_usd = attempt.cost_usd
+            if cost_usd is not None and cost_usd.is_finite() and 0 <= cost_usd < _ABSURD_USD:
+                known_usd += cost_usd
+            elif not attempt.was_turned_away:
+                unpriced += 1
+        return cls(known_usd=known_usd, unpriced_attempts=unpriced)
+
+    def __str__(self) -> str:
+        if not self.unpriced_attempts:
+            return dollars(self.known_usd)
+        attempts = f"{self.unpriced_attempts:,} attempt{'' if self.unpriced_attempts == 1 else 's'}"
+        return f"{dollars(self.known_usd)}, without {attempts} of unknown cost" if self.known_usd else "not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +312,11 @@ class Response:
         """Token counts of the answering attempt; each unknown one is `None`."""
         attempt = self.answering_attempt
         return attempt.usage if attempt else Usage()
+
+    @property
+    def cost(self) -> Cost:
+        """What all attempts cost together, failed ones too."""
+        return Cost.of(self.attempts)
 
     @property
     def receipt(self) -> str:
@@ -271,6 +356,11 @@ class Turn:
         """Text of the chosen answer; empty when there is none."""
         response = self.response
         return response.text if response else ""
+
+    @property
+    def cost(self) -> Cost:
+        """What all attempts of all responses cost together."""
+        return Cost.of(attempt for response in self.responses for attempt in response.attempts)
 
     def _repr_markdown_(self) -> str:
         return _harmless(self.answer_paragraphs())
@@ -358,6 +448,17 @@ class AttemptFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled:
+    """Every model has failed, and one of them is asked again in a while. Cancelling ends the wait."""
+
+    model: ModelRef
+    delay_s: float
+    """From now."""
+    lane: int = 0
+    type: Literal["retry_scheduled"] = "retry_scheduled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFinished:
     """The turn is over and stored. Exactly one ends every turn."""
 
@@ -365,7 +466,7 @@ class TurnFinished:
     type: Literal["turn_finished"] = "turn_finished"
 
 
-SessionEvent = TextDelta | ReasoningDelta | AttemptStarted | AttemptFailed | TurnFinished
+SessionEvent = TextDelta | ReasoningDelta | AttemptStarted | AttemptFailed | RetryScheduled | TurnFinished
 
 _KIND_IN_WORDS: dict[ErrorKind, str] = {
     "missing_credentials": "had no key",
@@ -400,13 +501,23 @@ def receipt_sentence(response: Response) -> str:
     attempts = response.attempts
     last = response.answering_attempt
     before = attempts[:-1] if last is not None else attempts
-    failures = ", ".join(f"{a.model} {_KIND_IN_WORDS[a.error_kind]}" for a in before if a.error_kind)
+    failures = ", ".join(f"{a.model} {_fate(a.error_kind, a)}" for a in before if a.error_kind)
     if last is None:
         if response.text:
             return "Which model answered is not recorded."
         return f"No model answered: {failures}." if failures else "No model was asked."
-    head = f"{last.model} {_STATUS_IN_WORDS[response.status]} {last.duration_s:.1f} s"
+    head = f"{last.model} {_STATUS_IN_WORDS[response.status]} {_seconds(last.duration_s)}"
     return f"{head}, after {failures}." if failures else f"{head}."
+
+
+def _seconds(duration_s: float) -> str:
+    # In the chat's words: nothing takes no time.
+    return "under 0.1 s" if duration_s < _SHORTEST_SHOWN_S else f"{duration_s:.1f} s"
+
+
+def _fate(kind: ErrorKind, attempt: Attempt) -> str:
+    words = _KIND_IN_WORDS[kind]
+    return f"was skipped because it {words} shortly before" if attempt.held_back else words
 
 
 def _harmless(paragraphs: list[str]) -> str:

@@ -46,7 +46,10 @@ class Price:
     amount_usd: Decimal
     """US dollars, before tax and discounts."""
     source: str
-    """List and version, such as `genai-prices 0.2.3`."""
+    """List, its version, and the day whose price it is, such as `genai-prices 0.2.3, price for 2026-11-23`.
+
+    The list has a price for each day, but no date of its own: a change after its release is not in it.
+    """
 
 
 def load() -> None:
@@ -111,7 +114,8 @@ def cost_usd(
         calculated = model.calc_price(counts, provider, genai_request_timestamp=at)
     except ValueError:  # more cached than there was, or less than nothing
         return None
-    return Price(amount_usd=calculated.total_price, source=f"genai-prices {genai_prices.__version__}")
+    source = f"genai-prices {genai_prices.__version__}, price for {at.astimezone(UTC):%Y-%m-%d}"
+    return Price(amount_usd=calculated.total_price, source=source)
 
 
 def is_reasoning(ref: ModelRef) -> bool:

@@ -9,6 +9,7 @@ import re
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import get_args
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from convoscope_jupyter import errors
 from convoscope_jupyter.errors import (
     AnswerInterrupted,
+    BudgetExceeded,
     ConnectionFailed,
     ConversationBusy,
     ConversationNotFound,
@@ -67,6 +69,7 @@ EXAMPLES: list[ConvoError] = [
     UnknownModel("gpt-5-mini", ["openai:gpt-5-mini"]),
     ConversationBusy("t"),
     ConversationNotFound("c"),
+    BudgetExceeded("Too much.", unit="usd", limit=Decimal("0.5"), spent=Decimal("0.4"), estimate=None),
     AnswerInterrupted(PARTIAL),
     UnknownFormat("chat.docx", [".ipynb", ".json"]),
     ImportFormatError("is not JSON.", path="chat.json", line=3),

@@ -165,6 +165,13 @@ def test_a_receipt_says_who_answered_after_whom_in_what_time(answer: Response, e
     assert expected == answer.receipt
 
 
+@pytest.mark.parametrize(
+    "duration_s,expected", [(0.0, "under 0.1 s"), (0.049, "under 0.1 s"), (0.05, "0.1 s"), (75.0, "75.0 s")]
+)
+def test_a_receipt_never_says_that_an_answer_took_no_time(duration_s: float, expected: str) -> None:
+    assert f"openai:gpt-5-mini answered in {expected}." == response("Hi", attempt(duration_s=duration_s)).receipt
+
+
 @pytest.mark.parametrize("kind", get_args(ErrorKind))
 def test_every_kind_of_error_has_words_for_the_receipt(kind: ErrorKind) -> None:
     assert f"No model answered: {MINI} " in response("", attempt(error=kind), status="failed").receipt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -122,15 +122,18 @@ def test_a_version_that_is_not_known_costs_what_was_asked_for() -> None:
 def test_the_price_is_the_one_of_the_day() -> None:
     before, after = datetime(2025, 6, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
 
+    today = cost_usd(ref("openai:o3"), USAGE)
+
     assert (Decimal("0.014"), Decimal("0.0028")) == (amount("openai:o3", at=before), amount("openai:o3", at=after))
-    assert cost_usd(ref("openai:o3"), USAGE) == cost_usd(ref("openai:o3"), USAGE, at=after)
+    assert today is not None
+    assert amount("openai:o3", at=after) == today.amount_usd
 
 
-def test_a_price_says_where_it_comes_from() -> None:
-    price = cost_usd(ref("openai:gpt-5-mini"), USAGE)
+def test_a_price_says_where_it_comes_from_and_which_day_it_is_of() -> None:
+    price = cost_usd(ref("openai:gpt-5-mini"), USAGE, at=datetime(2026, 1, 1, 23, tzinfo=timezone(timedelta(hours=-2))))
 
     assert price is not None
-    assert f"genai-prices {importlib.metadata.version('genai-prices')}" == price.source
+    assert f"genai-prices {importlib.metadata.version('genai-prices')}, price for 2026-01-02" == price.source
 
 
 def test_another_librarys_prices_do_not_change_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The document of version 1: a conversation as JSON values, and back past every check."""
+"""The document: a conversation as JSON values, and back past every check."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from convoscope_jupyter.messages import (
 from convoscope_jupyter.redaction import redact
 
 FORMAT: Final = "convoscope"
-VERSION: Final = 1
+VERSION: Final = 2
 """Counts up with every field that is added: fields that are not known are refused."""
 
 
@@ -127,7 +127,7 @@ def _checked(value: dict[str, object]) -> Conversation:
             f"version {VERSION}",
             remedy="Update convoscope_jupyter.",
         )
-    if version != VERSION:
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
         raise _Problem("is damaged: version does not hold what it should")
     _refuse_unknown(value, {"format", "version", "conversation"}, "")
     if "conversation" not in value:

@@ -13,7 +13,7 @@ from convoscope_jupyter._text import clean
 from convoscope_jupyter.context import host_markdown
 from convoscope_jupyter.errors import ImportFormatError
 from convoscope_jupyter.formats import _document, _fences, _reading
-from convoscope_jupyter.messages import Attempt, Conversation, ImagePart, Turn
+from convoscope_jupyter.messages import Conversation, ImagePart, Response, Turn, Usage
 
 Role = Literal["title", "prompt", "answer", "provenance"]
 """What a cell holds, in its metadata: `{"convoscope": {"turn_id": …, "role": …}}`."""
@@ -112,14 +112,13 @@ def _provenance(turn: Turn) -> str:
     if attempt := response.answering_attempt:
         if attempt.response_model and attempt.response_model != attempt.model.name:
             sentences.append(f"The provider calls it {attempt.response_model}.")
-        sentences += _price(attempt)
+        sentences += _tokens_and_cost(response, attempt.usage)
     if len(turn.responses) > 1:
         sentences.append(f"Chosen among {len(turn.responses)} answers.")
     return " ".join(" ".join(sentences).split())  # one line, whatever a provider calls its model
 
 
-def _price(attempt: Attempt) -> Iterator[str]:
-    usage = attempt.usage
+def _tokens_and_cost(response: Response, usage: Usage) -> Iterator[str]:
     counts = [
         f"{count:,} token{'' if count == 1 else 's'} {verb}"
         for count, verb in ((usage.input_tokens, "read"), (usage.output_tokens, "written"))
@@ -127,15 +126,18 @@ def _price(attempt: Attempt) -> Iterator[str]:
     ]
     if counts:
         yield f"{', '.join(counts)}."
-    if attempt.cost_usd is not None and attempt.cost_usd.is_finite() and attempt.cost_usd:
-        source = f" by {attempt.price_source}" if attempt.price_source else ""
-        yield f"{_dollars(attempt.cost_usd)}{source}."
+    cost = response.cost
+    if cost.known_usd:
+        sources = dict.fromkeys(a.price_source for a in response.attempts if a.cost_usd and a.price_source)
+        source = f" by {' and '.join(sources)}" if sources else ""
+        attempts = f"{cost.unpriced_attempts} attempt{'' if cost.unpriced_attempts == 1 else 's'} of unknown cost"
+        yield f"{_dollars(cost.known_usd)}{source}{f', without {attempts}' if cost.unpriced_attempts else ''}."
 
 
 def _dollars(cost: Decimal) -> str:
     """Two figures that matter, as the chat shows them."""
-    if 0 < cost < Decimal("0.0001"):
+    if cost < Decimal("0.0001"):
         return "Under $0.0001"
-    if abs(cost) < 1:
-        return f"${cost:.4f}" if abs(cost) < Decimal("0.01") else f"${cost:.3f}"
-    return f"${cost:.2f}" if abs(cost) < 10**9 else f"${cost:.2e}"
+    if cost < 1:
+        return f"${cost:.4f}" if cost < Decimal("0.01") else f"${cost:.3f}"
+    return f"${cost:.2f}"

@@ -117,7 +117,21 @@ def conversations_turns_and_answers(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (conversations_turns_and_answers,)
+def what_was_asked_for_and_what_was_held_back(connection: sqlite3.Connection) -> None:
+    """Version 2: an attempt's parameters, and models that were not asked. Version 1 would drop them; it may read."""
+    for statement in (
+        "ALTER TABLE attempt ADD COLUMN temperature REAL",
+        "ALTER TABLE attempt ADD COLUMN max_output_tokens INTEGER",
+        "ALTER TABLE attempt ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0",
+        "UPDATE meta SET min_writer = 2",
+    ):
+        connection.execute(statement)
+
+
+STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    conversations_turns_and_answers,
+    what_was_asked_for_and_what_was_held_back,
+)
 LATEST = len(STEPS)
 
 

@@ -95,6 +95,9 @@ def attempt_row(turn_id: str, lane: int, position: int, attempt: Attempt) -> dic
         "reasoning_tokens": _integer(attempt.usage.reasoning_tokens),
         "cost_usd": _decimal_text(attempt.cost_usd),
         "price_source": _clean_or_none(attempt.price_source),
+        "temperature": attempt.temperature,
+        "max_output_tokens": _integer(attempt.max_output_tokens),
+        "held_back": attempt.held_back,
     }
 
 
@@ -158,6 +161,7 @@ def _attempt(row: Row) -> dict[str, object]:
         "started_at": _moment(row["started_at"]),
         # SQLite holds no NaN; NULL comes of it.
         "duration_s": row["duration_s"] if row["duration_s"] is not None else float("nan"),
+        "held_back": bool(row["held_back"]),
         "usage": {
             "input_tokens": row["input_tokens"],
             "output_tokens": row["output_tokens"],

@@ -48,13 +48,14 @@ _INSERT_ATTEMPT: Final = """
     INSERT INTO attempt (
         turn_id, lane, position, provider, model, started_at, duration_s, error_kind, error_message, status_code,
         retry_after_s, time_to_first_chunk_s, response_model, response_id, request_id, raw_finish_reason,
-        input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, cost_usd, price_source
+        input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, cost_usd, price_source,
+        temperature, max_output_tokens, held_back
     )
     VALUES (
         :turn_id, :lane, :position, :provider, :model, :started_at, :duration_s, :error_kind, :error_message,
         :status_code, :retry_after_s, :time_to_first_chunk_s, :response_model, :response_id, :request_id,
         :raw_finish_reason, :input_tokens, :output_tokens, :cached_input_tokens, :reasoning_tokens, :cost_usd,
-        :price_source
+        :price_source, :temperature, :max_output_tokens, :held_back
     )
 """
 _SELECT_TURNS: Final = """
@@ -98,6 +99,8 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         self._side_files: dict[str, _partial.SideFile] = {}
         self._closed = False
+        if self._place == _opening.MEMORY:
+            self._open()  # waits for no disk, and the first question does not wait for it
         _forks.watch(self)
 
     @property

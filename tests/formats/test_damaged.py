@@ -130,7 +130,7 @@ def test_a_field_that_would_be_lost_is_refused_by_its_name(field: str, told: str
 
 
 def test_a_field_beside_the_conversation_is_refused_too() -> None:
-    text = formats.dump(SOUND, ".json").replace('"version": 1', '"version": 1, "mood": 1')
+    text = formats.dump(SOUND, ".json").replace('"version": 2', '"version": 2, "mood": 1')
 
     assert "mood is not known to this version" in str(refused(text))
 

@@ -134,21 +134,39 @@ def test_a_notebook_of_an_old_format_is_told(major: object) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("version", [2, 10**30])
+@pytest.mark.parametrize("version", [3, 10**30])
 def test_a_newer_version_is_told_with_its_number(name: str, version: int) -> None:
-    text = formats.dump(SOUND, Path(name).suffix).replace('"version": 1', f'"version": {version}')
+    text = formats.dump(SOUND, Path(name).suffix).replace('"version": 2', f'"version": {version}')
 
     assert (
         f"{name!r} was written by a newer convoscope_jupyter: format version {str(version)[:10]}, and this one reads "
-        "version 1. Update convoscope_jupyter."
+        "version 2. Update convoscope_jupyter."
     ) == str(refused(text, name))
 
 
 @pytest.mark.parametrize("version", ["0", "-1", '"1.0"', "null", "[]", "1.5"])
 def test_a_version_that_is_none_is_damage(version: str) -> None:
-    text = formats.dump(SOUND, ".json").replace('"version": 1', f'"version": {version}')
+    text = formats.dump(SOUND, ".json").replace('"version": 2', f'"version": {version}')
 
     assert "'chat.json' is damaged: version does not hold what it should." in str(refused(text))
+
+
+@BOTH
+def test_a_file_of_the_first_version_is_read(name: str) -> None:
+    added = {"temperature", "max_output_tokens", "held_back"}
+
+    def older(value: object) -> object:
+        match value:
+            case dict():
+                return {key: older(item) for key, item in value.items() if key not in added}
+            case list():
+                return [older(item) for item in value]
+            case _:
+                return value
+
+    text = json.dumps(older(json.loads(formats.dump(SOUND, Path(name).suffix)))).replace('"version": 2', '"version": 1')
+
+    assert SOUND == formats.load(text, name=name)
 
 
 # --- what reading costs ------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ def test_another_suffix_is_refused_with_those_there_are(suffix: str) -> None:
 def test_the_json_says_what_it_is_and_has_one_field_a_line() -> None:
     lines = formats.dump(chat(answered("é")), ".json").splitlines()
 
-    assert ["{", ' "format": "convoscope",', ' "version": 1,', ' "conversation": {'] == lines[:4]
+    assert ["{", ' "format": "convoscope",', ' "version": 2,', ' "conversation": {'] == lines[:4]
     assert '"text": "é",' in [line.strip() for line in lines]
 
 

@@ -68,7 +68,7 @@ def test_settings_read_back_as_they_were_set(store: SqliteStore) -> None:
         "cell_size_check": 1,
         "mmap_size": 0,
         "application_id": 0x63767363,
-        "user_version": 1,
+        "user_version": 2,
     } == read
 
 
