@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
 import re
-from collections.abc import Iterable
+import traceback
+from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote
 
 MAX_ERROR_CHARACTERS = 300
 _MASK = "…"
+_PEPPER = os.urandom(32)
 _LONG_ENOUGH_TO_HINT = 12
 _LONG_ENOUGH_TO_MASK = 8
 
@@ -84,6 +88,11 @@ class Secret:
         """The last four characters; fewer of a short key, so that most of it stays hidden."""
         return self._text[-4:] if len(self._text) >= _LONG_ENOUGH_TO_HINT else ""
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells this key from another for as long as the process lives, and nothing else about it."""
+        return hashlib.blake2b(self._text.encode(), key=_PEPPER, digest_size=16).hexdigest()
+
     def __repr__(self) -> str:
         return f"{_MASK}{self.last4}"
 
@@ -130,13 +139,23 @@ def redact(text: str, *secrets: Secret | None) -> str:
         >>> redact("Incorrect API key provided: sk-abcdefghijklmnop")
         'Incorrect API key provided: sk…'
     """
-    text = _without(text, secrets)
+    text = mask(text, *secrets)
     for shape in _SHAPES:
         text = shape.sub(lambda found: f"{found[1]}{_MASK}", text)
     return text
 
 
-def _without(text: str, secrets: Iterable[Secret | None]) -> str:
+def mask(text: str, *secrets: Secret | None) -> str:
+    """Mask the given keys only, for a name that has to stay exact otherwise.
+
+    Args:
+        text: Any text, such as a model's id.
+        secrets: Keys in use, as in `redact`.
+
+    Example:
+        >>> mask("model-my-own-key-1234", Secret("my-own-key-1234"))
+        'model-…1234'
+    """
     held = {secret for secret in secrets if secret is not None and len(secret.reveal()) >= _LONG_ENOUGH_TO_MASK}
     for secret in sorted(held, key=lambda secret: len(secret.reveal()), reverse=True):
         for form in _forms(secret):
@@ -162,6 +181,26 @@ def safe_error_text(text: str, *secrets: Secret | None) -> str:
     """
     # Bounded before the patterns run: their cost must not grow with what a server sends. A key cut
     # at the bound is still masked by its shape, and an exact one is replaced before the cut.
-    clean = _CONTROL.sub(" ", _TAG.sub(" ", _without(text, secrets)[:20_000]))
+    clean = _CONTROL.sub(" ", _TAG.sub(" ", mask(text, *secrets)[:20_000]))
     line = " ".join(redact(clean, *secrets).split())
     return line if len(line) <= MAX_ERROR_CHARACTERS else line[: MAX_ERROR_CHARACTERS - 1].rstrip() + "…"
+
+
+def place_of(error: BaseException) -> str:
+    """What an unexpected exception is and where it was raised, for logs: without its words, which may be anybody's.
+
+    Args:
+        error: Any, with its traceback.
+
+    Returns:
+        Its class, and the functions that it passed through, outermost first.
+
+    Example:
+        >>> place_of(ValueError("a word of the user's"))
+        'ValueError'
+    """
+    frames = [
+        f"{Path(frame.f_code.co_filename).name}:{line} {frame.f_code.co_name}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    return " > ".join([type(error).__name__, *frames])

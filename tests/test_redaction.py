@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import copy
 import dataclasses
+import hashlib
 import json
 import pickle
+import pprint
 from collections.abc import Callable
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -15,7 +18,7 @@ from hypothesis import example, given, strategies as st
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from convoscope_jupyter.redaction import MAX_ERROR_CHARACTERS, Secret, redact, safe_error_text
+from convoscope_jupyter.redaction import MAX_ERROR_CHARACTERS, Secret, mask, place_of, redact, safe_error_text
 
 KEY = "sk-canary-1234567890abcd"
 
@@ -31,6 +34,13 @@ KEY = "sk-canary-1234567890abcd"
         pytest.param("{}".format, id="str.format"),
         pytest.param("{0!r:>40}".format, id="format with a width"),
         pytest.param("%s".__mod__, id="percent"),
+        pytest.param("%r".__mod__, id="percent r"),
+        pytest.param("{!s:^30}".format, id="str with a width"),
+        pytest.param(pprint.pformat, id="pretty"),
+        pytest.param(lambda secret: f"{secret=}", id="f-string with a name"),
+        pytest.param(lambda secret: repr(SimpleNamespace(key=secret)), id="in a namespace"),
+        pytest.param(lambda secret: str(KeyError(secret)), id="in an exception"),
+        pytest.param(lambda secret: repr({secret: 1}), id="as a dict's key"),
         pytest.param(lambda secret: f"{secret:>40}", id="f-string"),
         pytest.param(lambda secret: repr([secret, {"key": secret}]), id="in a list"),
         pytest.param(lambda secret: json.dumps(secret, default=str, ensure_ascii=False), id="json by str"),
@@ -69,7 +79,29 @@ def test_a_value_that_holds_a_secret_can_be_made_into_a_dict_without_showing_it(
     class Holder:
         key: Secret
 
-    assert "{'key': …abcd}" == repr(dataclasses.asdict(Holder(Secret(KEY))))
+    holder = Holder(Secret(KEY))
+
+    assert "{'key': …abcd}" == repr(dataclasses.asdict(holder)) == repr(vars(holder))
+    assert '{"key": "…abcd"}' == json.dumps(vars(holder), default=str, ensure_ascii=False)
+    with pytest.raises(TypeError):
+        json.dumps(dataclasses.asdict(holder))
+
+
+@given(key=st.text(min_size=12).map(str.strip).filter(lambda key: len(key) >= 12))
+def test_no_more_than_four_characters_of_a_key_are_ever_shown(key: str) -> None:
+    assert f"…{key[-4:]}" == str(Secret(key)) == repr(Secret(key)) == f"{Secret(key)}"
+
+
+def test_a_fingerprint_tells_keys_apart_and_nothing_about_them() -> None:
+    mine, same, other = Secret(KEY).fingerprint, Secret(KEY).fingerprint, Secret("another").fingerprint
+
+    assert mine == same != other
+    assert not any(KEY[start : start + 4] in mine for start in range(len(KEY) - 3))
+    # Nor can it be had from the key by who knows only that: it is another one in each process.
+    assert mine not in {
+        hashlib.blake2b(KEY.encode(), digest_size=16).hexdigest(),
+        hashlib.sha256(KEY.encode()).hexdigest(),
+    }
 
 
 def test_a_secret_is_revealed_on_request_only() -> None:
@@ -252,3 +284,26 @@ def test_a_key_at_the_place_where_a_long_page_is_cut_is_masked_first(padding: in
     page = f"{'<p>' * (padding // 3)}{KEY} is not a key"
 
     assert "canary" not in safe_error_text(page, Secret(KEY))
+
+
+# --- mask and place_of -------------------------------------------------------------------------------
+
+
+def test_masking_leaves_all_but_the_keys_in_use_as_it_is() -> None:
+    name = "accounts/hf_abcdefghijklmnopqrstuvwxyz/models/sk-abcdefghijklmnop"
+
+    assert name == mask(name, Secret(KEY), None)
+    assert f"{name} …abcd" == mask(f"{name} {KEY}", Secret(KEY))
+
+
+def test_the_place_of_an_exception_is_told_without_its_words() -> None:
+    def inner() -> None:
+        raise ValueError(KEY)
+
+    with pytest.raises(ValueError, match="canary") as caught:
+        inner()
+    place = place_of(caught.value)
+
+    assert place.startswith("ValueError > test_redaction.py:")
+    assert place.endswith(" inner")
+    assert "canary" not in place
