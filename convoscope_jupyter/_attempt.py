@@ -38,14 +38,14 @@ class TimeLimits:
     """Of text and reasoning together; what comes after is not read."""
 
 
-def _timed(request: ChatRequest, candidate: ModelRef, provider: Provider, limits: TimeLimits) -> ChatRequest:
+def _timed(request: ChatRequest, candidate: ModelRef, limits: TimeLimits, *, first_text_s: float) -> ChatRequest:
     return replace(
         request,
         provider=candidate.provider,
         model=candidate.name,
         connect_timeout_s=limits.connect_s,
         # A backstop a little above our own clocks, which are the ones that count.
-        read_timeout_s=max(_first_text_s(candidate, provider, limits), limits.idle_s) + 10.0,
+        read_timeout_s=max(first_text_s, limits.idle_s) + 10.0,
     )
 
 
@@ -74,7 +74,8 @@ class RunningAttempt:
         self.finish_reason: FinishReason | None = None
         self.error: ProviderError | None = None
         self._provider = provider
-        self._request = _timed(request, model, provider, limits)
+        self._first_text_s = _first_text_s(model, provider, limits)
+        self._request = _timed(request, model, limits, first_text_s=self._first_text_s)
         self._limits = limits
         self._clock = clock
         self._started_at: datetime = utc_now()
@@ -94,8 +95,9 @@ class RunningAttempt:
             async with contextlib.aclosing(self._provider.stream(self._request)) as chunks:
                 while self._end is None and (chunk := await self._next(chunks)) is not None:
                     delta = self._take(chunk)
-                    if delta is not None:
+                    if delta is not None and delta.text:
                         yield delta
+                    self._check_length()
             self._check_end()
         except ProviderError as error:
             failure = self._as_interruption(error) if self.committed else error
@@ -122,8 +124,8 @@ class RunningAttempt:
         """When this attempt is given up if nothing comes, and why."""
         total_s = self._started_s + self._limits.total_s
         if self._last_progress_s is None:
-            first_s = _first_text_s(self.model, self._provider, self._limits)
-            soonest_s, why = self._started_s + first_s, f"sent no text within {first_s:g} s"
+            soonest_s = self._started_s + self._first_text_s
+            why = f"sent no text within {self._first_text_s:g} s"
         else:
             soonest_s = self._last_progress_s + self._limits.idle_s
             why = f"stopped sending text for {self._limits.idle_s:g} s"
@@ -139,7 +141,7 @@ class RunningAttempt:
                 self.finish_reason = chunk.finish_reason
                 return None
             case TextDelta(text=text):
-                self._note_progress(text)
+                text = self._note_progress(text)
                 if not self.committed:
                     self._held += text
                     if not self._held.strip():
@@ -148,18 +150,22 @@ class RunningAttempt:
                     text, self._held = self._held, ""
                 return TextDelta(text=text)
             case ReasoningDelta(text=text):
-                self._note_progress(text)
-                return ReasoningDelta(text=text)
+                return ReasoningDelta(text=self._note_progress(text))
             case _ as never:
                 assert_never(never)
 
-    def _note_progress(self, text: str) -> None:
+    def _note_progress(self, text: str) -> str:
+        """The text, as far as it is within the bound."""
         if not text:
-            return
+            return text
         self._last_progress_s = self._clock()
         if self._first_chunk_s is None:
             self._first_chunk_s = self._last_progress_s
+        room = self._limits.max_characters - self._characters
         self._characters += len(text)
+        return text[:room]
+
+    def _check_length(self) -> None:
         if self._characters > self._limits.max_characters:
             message = f"the answer was cut at {self._limits.max_characters:,} characters. Ask for less at a time."
             raise StreamInterrupted(message, **self._who())
@@ -229,4 +235,6 @@ class RunningAttempt:
             usage=usage,
             cost_usd=price.amount_usd if price else None,
             price_source=price.source if price else None,
+            temperature=self._request.temperature,
+            max_output_tokens=self._request.max_output_tokens,
         )

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+_IN_MEMORY = ":memory:"
+
 
 class Keeper:
     """One session's way to its store.
@@ -57,7 +59,7 @@ class Keeper:
         Raises:
             StoreError: They could not be saved.
         """
-        return await _in_thread(self._begin, conversation, turn)
+        return await self._in_thread(self._begin, conversation, turn)
 
     def _begin(self, conversation: Conversation, turn: Turn) -> Partial:
         self._recover_once()
@@ -80,11 +82,11 @@ class Keeper:
         """
         self._unsaved[turn.id] = (conversation_id, turn)
         try:
-            await _in_thread(self._save_the_unsaved)
+            await self._in_thread(self._save_the_unsaved)
         except StoreError:
-            await _in_thread(lambda: partial.close(folded=False))
+            await self._in_thread(lambda: partial.close(folded=False))
         else:
-            await _in_thread(lambda: partial.close(folded=True))
+            await self._in_thread(lambda: partial.close(folded=True))
 
     def _save_the_unsaved(self) -> None:
         try:
@@ -106,7 +108,7 @@ class Keeper:
         Raises:
             StoreError: It could not be saved.
         """
-        await _in_thread(self._store.save_conversation, conversation)
+        await self._in_thread(self._store.save_conversation, conversation)
 
     def get(self, conversation_id: str) -> Conversation | None:
         """A stored conversation. Blocks.
@@ -179,7 +181,7 @@ class Keeper:
         Raises:
             StoreError: The store cannot be read.
         """
-        return await _in_thread(self.get, conversation_id)
+        return await self._in_thread(self.get, conversation_id)
 
     async def newest(self) -> ConversationSummary | None:
         """The conversation that was used last.
@@ -190,7 +192,7 @@ class Keeper:
         Raises:
             StoreError: The store cannot be read.
         """
-        return await _in_thread(self._newest)
+        return await self._in_thread(self._newest)
 
     def _newest(self) -> ConversationSummary | None:
         self._recover_once()
@@ -203,9 +205,9 @@ class Keeper:
             if recovered:
                 _log.info("store: %d interrupted turns recovered", len(recovered))
 
-
-async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    if _loop.is_closing():
-        # At exit the executor takes no more work, and nobody is left whom blocking could disturb.
-        return function(*args, **kwargs)
-    return await asyncio.to_thread(function, *args, **kwargs)
+    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # What is in memory makes nobody wait; a thread would cost more. At exit the executor takes no more work, and
+        # nobody is left whom blocking could disturb.
+        if self._store.place == _IN_MEMORY or _loop.is_closing():
+            return function(*args, **kwargs)
+        return await asyncio.to_thread(function, *args, **kwargs)

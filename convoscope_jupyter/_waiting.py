@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import concurrent.futures
 import contextlib
 import queue
@@ -35,21 +36,24 @@ def events(launch: Launch, stop: Callable[[], None]) -> Generator[SessionEvent]:
     if _loop.is_loop_thread():
         message = "this would wait for itself: call ask_async or stream_async from here."
         raise RuntimeError(message)
-    arrived: queue.SimpleQueue[SessionEvent] = queue.SimpleQueue()
+    arrived: queue.SimpleQueue[SessionEvent | None] = queue.SimpleQueue()
     running = launch(arrived.put)
+    running.add_done_callback(lambda _: arrived.put(None))  # wakes the caller at once, whatever the turn ended with
     try:
-        while not (running.done() and arrived.empty()):
-            try:
-                # Short waits, so that an interrupt is seen: https://docs.python.org/3/library/signal.html#signals-and-threads
-                event = arrived.get(timeout=_loop.POLL_S)
-            except queue.Empty:
-                continue
+        while (event := _wait_for(arrived)) is not None:
             yield event
         raise_unless_answered(running.result())
     finally:
         if not running.done():
             stop()
             concurrent.futures.wait([running])
+
+
+def _wait_for(arrived: queue.SimpleQueue[SessionEvent | None]) -> SessionEvent | None:
+    while True:
+        # Short waits, so that an interrupt is seen: https://docs.python.org/3/library/signal.html#signals-and-threads
+        with contextlib.suppress(queue.Empty):
+            return arrived.get(timeout=_loop.POLL_S)
 
 
 async def events_async(launch: Launch, stop: Callable[[], None]) -> AsyncGenerator[SessionEvent]:
@@ -67,18 +71,28 @@ async def events_async(launch: Launch, stop: Callable[[], None]) -> AsyncGenerat
         RouteExhausted: After the last event, when no model answered.
     """
     here = asyncio.get_running_loop()
-    arrived: asyncio.Queue[SessionEvent | None] = asyncio.Queue()
+    arrived: collections.deque[SessionEvent | None] = collections.deque()
+    news = asyncio.Event()
 
     def arrive(event: SessionEvent | None) -> None:
-        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody listens any more
-            here.call_soon_threadsafe(arrived.put_nowait, event)
+        arrived.append(event)
+        # Waking another thread's loop costs a system call. One that has not yet looked at the last event needs none.
+        if len(arrived) == 1:
+            with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody listens any more
+                here.call_soon_threadsafe(news.set)
 
     running = launch(arrive)
     running.add_done_callback(lambda _: arrive(None))
     try:
-        while (event := await arrived.get()) is not None:
-            yield event
-        raise_unless_answered(running.result())
+        while True:
+            await news.wait()
+            news.clear()
+            while arrived:
+                event = arrived.popleft()
+                if event is None:
+                    raise_unless_answered(running.result())
+                    return
+                yield event
     finally:
         if not running.done():
             stop()

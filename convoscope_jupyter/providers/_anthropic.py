@@ -6,7 +6,6 @@ OpenAI's is, and for the same reasons.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import os
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from convoscope_jupyter.providers._anthropic_messages import MessagesDecoder, messages_body
 from convoscope_jupyter.providers._base import ChatRequest, Chunk
 from convoscope_jupyter.providers._errors import Peer
-from convoscope_jupyter.providers._http import shared_client
+from convoscope_jupyter.providers._http import environment, sdk_client, shared_client
 from convoscope_jupyter.providers._remote import (
     CONNECT_TIMEOUT_S,
     LIST_TIMEOUT_S,
@@ -115,17 +114,23 @@ class Anthropic(RemoteProvider):
         return [model.id for model in models if getattr(model, "lifecycle", None) != "retired"]
 
     async def _client(self, to: Destination) -> anthropic.AsyncAnthropic:
-        await asyncio.to_thread(self.load)
+        await self._load_once("anthropic")
         import anthropic  # noqa: PLC0415 - takes seconds, so it was done above, off the loop
 
-        return anthropic.AsyncAnthropic(
-            # Never without one: the SDK would look for ANTHROPIC_AUTH_TOKEN, and for a profile in the home directory.
-            api_key=to.revealed_key,
-            base_url=to.address.url,
-            max_retries=0,  # routing decides about retries, in one place
-            http_client=await shared_client(direct=to.address.is_loopback),
-            # By itself the SDK tells the program's tracer of each request, and the server of the program's traces.
-            open_telemetry=False,
+        http_client = await shared_client(direct=to.address.is_loopback)
+        return sdk_client(
+            "anthropic",
+            (to.address.url, to.credential.key, http_client, environment("ANTHROPIC_CUSTOM_HEADERS")),
+            lambda: anthropic.AsyncAnthropic(
+                # Never without one: the SDK would look for ANTHROPIC_AUTH_TOKEN, and for a profile in the home
+                # directory.
+                api_key=to.revealed_key,
+                base_url=to.address.url,
+                max_retries=0,  # routing decides about retries, in one place
+                http_client=http_client,
+                # By itself the SDK tells the program's tracer of each request, and the server of the program's traces.
+                open_telemetry=False,
+            ),
         )
 
     def _headers(self, to: Destination) -> dict[str, str | anthropic.Omit]:

@@ -167,15 +167,14 @@ class MessagesDecoder(AnswerDecoder):
 
     def _say(self, block: JsonObject) -> list[Chunk]:
         """Text and thinking of a block or a delta. Tool calls, signatures and citations are not shown."""
-        chunks = self._start({})
         match block.get("type"):
             case "text_delta" | "text":
-                chunks += self._speech.say(as_text(block.get("text")))
+                said = self._speech.say(as_text(block.get("text")))
             case "thinking_delta" | "thinking":
-                chunks += self._speech.think(as_text(block.get("thinking")))
+                said = self._speech.think(as_text(block.get("thinking")))
             case _:
-                pass
-        return chunks
+                said = []
+        return said if self._started else self._start({}) + said
 
     def _note_usage(self, payload: JsonObject) -> None:
         """Counts are cumulative; a later event repeats some of them and corrects others."""

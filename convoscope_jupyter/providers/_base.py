@@ -90,6 +90,18 @@ class Provider(Protocol):
         """
         ...
 
+    def endpoint(self, name: str, model: str) -> str:
+        """What stands or falls together: the address and the key that a request would go out with.
+
+        Args:
+            name: Name under which the session knows the provider.
+            model: The model's id; only the demo, whose every model plays a server of its own, looks at it.
+
+        Returns:
+            An opaque text, the same for the same address and key within one process. No key can be told from it.
+        """
+        ...
+
     def load(self) -> None:
         """Import what the provider needs. Slow the first time; called in a worker thread."""
         ...
@@ -102,6 +114,7 @@ class Provider(Protocol):
 
         Yields:
             `Started` at most once and first, deltas in order, and one `Finished` at the end of a whole answer.
+            Deltas of one kind that came together may be one delta; each is given as soon as it has come.
             An answer that ends without `Finished` is an interrupted one: the caller says so.
 
         Raises:

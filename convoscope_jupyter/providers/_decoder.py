@@ -11,6 +11,7 @@ from convoscope_jupyter.messages import FinishReason, Usage
 from convoscope_jupyter.providers._base import Chunk, Finished, Started
 from convoscope_jupyter.providers._decoding import JsonObject, Speech, as_text
 from convoscope_jupyter.providers._errors import Kind, Peer, ReportedError, from_report
+from convoscope_jupyter.redaction import MAX_ERROR_CHARACTERS, mask
 
 
 class AnswerDecoder(abc.ABC):
@@ -46,7 +47,7 @@ class AnswerDecoder(abc.ABC):
             chunks.append(
                 Finished(
                     finish_reason=self._finish_reason(),
-                    raw_finish_reason=self._raw_finish_reason,
+                    raw_finish_reason=self._harmless(self._raw_finish_reason),
                     usage=self._usage_so_far(),
                 )
             )
@@ -66,8 +67,8 @@ class AnswerDecoder(abc.ABC):
         self._started = True
         return [
             Started(
-                response_id=response_id or None,
-                response_model=response_model or None,
+                response_id=self._harmless(response_id) or None,
+                response_model=self._harmless(response_model) or None,
                 request_id=self._request_id,
             )
         ]
@@ -75,6 +76,10 @@ class AnswerDecoder(abc.ABC):
     def _begin_with(self, answer: JsonObject) -> list[Chunk]:
         """`Started`, the first time, from an object with `id` and `model`."""
         return [] if self._started else self._begin(as_text(answer.get("id")), as_text(answer.get("model")))
+
+    def _harmless(self, word: str) -> str:
+        # These words are stored and shown, and a server may repeat the key anywhere.
+        return mask(word, self._peer.key)[:MAX_ERROR_CHARACTERS]
 
     def _failure(self, reported: ReportedError, *, default: Kind = ServerError) -> ProviderError:
         return from_report(self._peer, reported, request_id=self._request_id, default=default)

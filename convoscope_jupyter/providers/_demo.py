@@ -73,6 +73,15 @@ class Demo:
         """
         return ProviderStatus(name=name, ready=True, key_source=None, host=None, remedy=None, offline=True)
 
+    def endpoint(self, name: str, model: str) -> str:
+        """Each model plays a server of its own.
+
+        Args:
+            name: Name under which the session knows the provider.
+            model: The script.
+        """
+        return f"{name} {model}"
+
     def load(self) -> None:
         """Nothing to import."""
 

@@ -71,6 +71,8 @@ _BLOCK_NUMBERS = (
     "IMAGE_SAFETY",
 )
 
+_PARTS_OF_AN_ANSWER = ("candidates", "promptFeedback", "usageMetadata")
+
 _ROLES = {"user": "user", "assistant": "model"}
 
 
@@ -223,7 +225,7 @@ class GeminiDecoder(AnswerDecoder):
     def _read(self, payload: JsonObject, *, default: Kind = ServerError) -> list[Chunk]:
         if "error" in payload and (reported := read_error(payload)):
             raise self._failure(reported, default=default)
-        if not payload.keys() & {"candidates", "promptFeedback", "usageMetadata"}:
+        if payload.keys().isdisjoint(_PARTS_OF_AN_ANSWER):
             return []
         self.recognised = True
         self._response_id = self._response_id or as_text(payload.get("responseId"))

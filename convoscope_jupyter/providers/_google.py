@@ -7,7 +7,6 @@ comment, a byte order mark, an odd error. The former SDK is in `_google_generati
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import importlib.util
@@ -141,7 +140,8 @@ class Google(RemoteProvider):
         self, to: Destination, request: ChatRequest | None, *, connect_timeout_s: float, read_timeout_s: float
     ) -> AsyncGenerator[RawAnswer]:
         """Ask the question, or without one, which models there are."""
-        sdk = await asyncio.to_thread(self._adapter)
+        await self._load_once(self._sdk)
+        sdk = self._adapter()
         from convoscope_jupyter.providers._relay import Relay  # noqa: PLC0415 - comes with the SDK, and as late
 
         client = await shared_client(direct=to.address.is_loopback)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import http.cookiejar
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, TypeAlias
+import os
+from collections.abc import AsyncGenerator, Callable, Hashable
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
+
+from convoscope_jupyter.redaction import Secret
 
 if TYPE_CHECKING:
     import httpx2
@@ -19,6 +22,28 @@ _Owner: TypeAlias = "AsyncGenerator[httpx2.AsyncClient]"
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[bool, tuple[httpx2.AsyncClient, _Owner]]] = (
     WeakKeyDictionary()
 )
+
+
+_Made = TypeVar("_Made")
+
+_sdk_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, tuple[Hashable, object]]] = WeakKeyDictionary()
+
+
+def sdk_client(sdk: str, made_from: Hashable, make: Callable[[], _Made]) -> _Made:
+    """The running loop's client of an SDK. Making one costs a part of what a whole short answer does.
+
+    Args:
+        sdk: Which one. One client of each is kept.
+        made_from: All that the client is made from, what the SDK looks up in the environment included: when it
+            changes, another client is made, and the former one, with its key, is let go.
+        make: Makes it.
+    """
+    mine = _sdk_clients.setdefault(asyncio.get_running_loop(), {})
+    before, client = mine.get(sdk, (None, None))
+    if client is None or before != made_from:
+        client = make()
+        mine[sdk] = made_from, client
+    return cast("_Made", client)
 
 
 async def shared_client(*, direct: bool) -> httpx2.AsyncClient:
@@ -50,6 +75,15 @@ async def _own(client: httpx2.AsyncClient) -> _Owner:
     finally:
         _clients.pop(asyncio.get_running_loop(), None)
         await client.aclose()
+
+
+def environment(name: str) -> Secret:
+    """What an environment variable says, for `made_from`: headers there may hold keys.
+
+    Args:
+        name: Of the variable.
+    """
+    return Secret(os.environ.get(name, ""))
 
 
 def _make(*, direct: bool) -> httpx2.AsyncClient:

@@ -7,7 +7,6 @@ mark.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import os
@@ -18,7 +17,7 @@ from convoscope_jupyter.errors import InvalidSetting
 from convoscope_jupyter.providers._address import Address
 from convoscope_jupyter.providers._base import ChatRequest, Chunk, Wire
 from convoscope_jupyter.providers._errors import Peer
-from convoscope_jupyter.providers._http import shared_client
+from convoscope_jupyter.providers._http import environment, sdk_client, shared_client
 from convoscope_jupyter.providers._openai_chat import ChatDecoder, chat_body
 from convoscope_jupyter.providers._openai_responses import ResponsesDecoder, responses_body
 from convoscope_jupyter.providers._remote import (
@@ -46,6 +45,9 @@ _VENDOR = Vendor(
 
 _OTHERS = frozenset({"openai", "anthropic", "google"})
 """Providers whose own keys a server of one's own never gets, even if it is known under their name."""
+
+_READ_BY_THE_SDK = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS")
+"""Environment variables that go into its requests."""
 
 _LONGEST_ESCAPE = 6
 """Bytes that one character of ASCII JSON may take (`\\u0041`), for each of the bytes it has in UTF-8."""
@@ -87,16 +89,21 @@ class _OpenAIFormats(RemoteProvider):
         return self._wire == "responses" or (self._wire == "auto" and to.address.is_official)
 
     async def _client(self, to: Destination) -> openai.AsyncOpenAI:
-        await asyncio.to_thread(self.load)
+        await self._load_once("openai")
         import openai  # noqa: PLC0415 - takes a second, so it was done above, off the loop
 
-        return openai.AsyncOpenAI(
-            api_key=to.revealed_key,
-            base_url=to.address.url,
-            # Given here as well, it is not replaced by one of the environment's.
-            default_headers=None if self._is_openai else {"Authorization": f"Bearer {to.revealed_key}"},
-            max_retries=0,  # routing decides about retries, in one place
-            http_client=await shared_client(direct=to.address.is_loopback),
+        http_client = await shared_client(direct=to.address.is_loopback)
+        return sdk_client(
+            "openai",
+            (to.address.url, to.credential.key, self._is_openai, http_client, *map(environment, _READ_BY_THE_SDK)),
+            lambda: openai.AsyncOpenAI(
+                api_key=to.revealed_key,
+                base_url=to.address.url,
+                # Given here as well, it is not replaced by one of the environment's.
+                default_headers=None if self._is_openai else {"Authorization": f"Bearer {to.revealed_key}"},
+                max_retries=0,  # routing decides about retries, in one place
+                http_client=http_client,
+            ),
         )
 
     def _headers(self) -> dict[str, openai.Omit]:

@@ -169,16 +169,20 @@ class ChatDecoder(AnswerDecoder):
         return self._usage
 
     def _start(self, payload: JsonObject, choice: JsonObject | None) -> list[Chunk]:
+        if self._started:
+            return []
         if choice is None and not (as_text(payload.get("id")) or as_text(payload.get("model"))):
             return []  # Azure's first chunk, about the prompt's content filter
         return self._begin_with(payload)
 
     def _say(self, delta: JsonObject) -> list[Chunk]:
         content = delta.get("content")
-        text = content if isinstance(content, str) else _parts_text(content, "text")
         # DeepSeek, llama.cpp: `reasoning_content`; OpenRouter, Groq, Ollama, vLLM: `reasoning`; Mistral: content parts
         thought = as_text(delta.get("reasoning_content")) or as_text(delta.get("reasoning"))
         refusal = as_text(delta.get("refusal"))
+        if isinstance(content, str) and not (thought or refusal):  # most of them
+            return self._speech.say(content)
+        text = content if isinstance(content, str) else _parts_text(content, "text")
         self._refused = self._refused or bool(refusal)
         return self._speech.think(thought or _parts_text(content, "thinking")) + self._speech.say(text + refusal)
 

@@ -145,7 +145,8 @@ class ResponsesDecoder(AnswerDecoder):
         return self._begin_with(response)
 
     def _say(self, text: str) -> list[Chunk]:
-        return self._start({}) + self._speech.say(text)
+        said = self._speech.say(text)
+        return said if self._started else self._start({}) + said
 
     def _think(self, text: str) -> list[Chunk]:
         return self._start({}) + self._speech.think(text)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from typing import cast
 
 from convoscope_jupyter.errors import ProtocolError, ProviderError
-from convoscope_jupyter.providers._base import Chunk
+from convoscope_jupyter.messages import ReasoningDelta, TextDelta
+from convoscope_jupyter.providers._base import Chunk, Finished
 from convoscope_jupyter.providers._decoding import Decoder, as_object, not_an_answer, parse_json
 from convoscope_jupyter.providers._errors import looks_like_html
 from convoscope_jupyter.providers._sse import MAX_EVENT_BYTES, ServerSentEvent, SseDecoder
@@ -53,11 +55,13 @@ async def read_answer(
     grace_ends_s: float | None = None
     piece: bytes | None = first
     while piece is not None:
-        for chunks in _decode_all(events.feed(piece), decoder):
-            if decoder.done:
+        chunks, failure = _decode_all(events.feed(piece), decoder)
+        for chunk in merged(chunks):
+            if isinstance(chunk, Finished):  # whoever reads this has no reason to read on
                 await _drain(pieces)
-            for chunk in chunks:
-                yield chunk
+            yield chunk
+        if failure is not None:
+            raise failure
         if decoder.done:
             return
         if decoder.ended:
@@ -65,7 +69,7 @@ async def read_answer(
             piece = await _late(pieces, grace_ends_s - time.monotonic())
         else:
             piece = await anext(pieces, None)
-    for chunk in _decode_end(events, decoder):
+    for chunk in merged(_decode_end(events, decoder)):
         yield chunk
 
 
@@ -119,15 +123,38 @@ def _decode_whole(body: bytes, decoder: Decoder) -> Sequence[Chunk]:
     return decoder.decode_whole(as_object(value))
 
 
-def _decode_all(events: Iterable[ServerSentEvent], decoder: Decoder) -> Iterator[Sequence[Chunk]]:
+def _decode_all(events: Iterable[ServerSentEvent], decoder: Decoder) -> tuple[list[Chunk], ProviderError | None]:
+    """What the events of one piece say, and the error that the one after them is. What came before it counts."""
+    chunks: list[Chunk] = []
     try:
         for event in events:
-            yield decoder.decode(event)
+            chunks += decoder.decode(event)
             if decoder.done:
-                return
-    except ProviderError:
-        if not decoder.ended:
-            raise
+                break
+    except ProviderError as error:
+        return chunks, None if decoder.ended else error
+    return chunks, None
+
+
+def merged(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """The same text and reasoning in the same order, in fewer deltas: what came together goes on together.
+
+    Args:
+        chunks: In their order.
+
+    Yields:
+        One delta for those of a kind that follow each other; everything else as it is.
+
+    Example:
+        >>> list(merged([TextDelta(text="Hel"), TextDelta(text="lo")]))
+        [TextDelta(text='Hello')]
+    """
+    for kind, alike in itertools.groupby(chunks, type):
+        if kind is TextDelta or kind is ReasoningDelta:
+            deltas = cast("Iterator[TextDelta | ReasoningDelta]", alike)
+            yield kind(text="".join([delta.text for delta in deltas]))
+        else:
+            yield from alike
 
 
 def _decode_end(events: SseDecoder, decoder: Decoder) -> Iterator[Chunk]:

@@ -41,7 +41,7 @@ class RawAnswer:
         await self._response.aclose()
 
 
-class Relay(httpx2.AsyncBaseTransport):
+class Relay:
     """Sends one request of an SDK over the loop's own client. To the SDK, the answer is empty.
 
     Args:
@@ -53,12 +53,10 @@ class Relay(httpx2.AsyncBaseTransport):
     def __init__(self, client: httpx2.AsyncClient, *, connect_timeout_s: float, read_timeout_s: float) -> None:
         self.answers: list[RawAnswer] = []
         """What came: one, once the request was sent. Whoever reads it closes it."""
+        self.body: bytes | None = None
+        """What is sent instead of the body that the SDK has written."""
         self._client = client
         self._timeout = httpx2.Timeout(read_timeout_s, connect=connect_timeout_s)
-
-    def client(self) -> httpx2.AsyncClient:
-        """A client that sends through this. It holds nothing that would have to be closed."""
-        return httpx2.AsyncClient(transport=self, trust_env=False, follow_redirects=False)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request, and keep the answer.
@@ -71,8 +69,14 @@ class Relay(httpx2.AsyncBaseTransport):
 
         Raises:
             HTTPStatusError: The answer is an error, or a redirect.
+            RuntimeError: One request was sent already: whether there is to be another, routing and the user decide.
             Exception: What the network raises.
         """
+        if self.answers:
+            raise RuntimeError("the SDK sent a second request; one was asked for")
+        if self.body is not None:
+            del request.headers["Content-Length"]
+            request = httpx2.Request(request.method, request.url, headers=request.headers, content=self.body)
         request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "timeout": self._timeout.as_dict()}
         response = await self._client.send(request, stream=True)

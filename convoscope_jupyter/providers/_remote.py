@@ -8,6 +8,7 @@ in which it was.
 from __future__ import annotations
 
 import abc
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
@@ -28,10 +29,12 @@ from convoscope_jupyter.providers._catalogue import suggested_models
 from convoscope_jupyter.providers._decoding import Decoder
 from convoscope_jupyter.providers._errors import Peer, from_response
 from convoscope_jupyter.providers._headers import request_id_of
+from convoscope_jupyter.providers._joining import joined
+from convoscope_jupyter.providers._logging import keep_out_of_logs
 from convoscope_jupyter.providers._reading import read_answer
 from convoscope_jupyter.providers._sse import MAX_EVENT_BYTES
 from convoscope_jupyter.providers._transport import from_exception
-from convoscope_jupyter.redaction import Secret
+from convoscope_jupyter.redaction import Secret, mask
 
 _FROM_PROGRAM = "your code"
 """Source of a key that the program passes."""
@@ -44,6 +47,9 @@ _NO_CREDENTIAL = config.Credential(key=None, source=None)
 CONNECT_TIMEOUT_S = 5.0
 """For requests that are no questions."""
 LIST_TIMEOUT_S = 20.0
+
+_loaded: set[str] = set()
+"""SDKs whose import is over. `sys.modules` also holds those that another thread is just importing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +143,16 @@ class RemoteProvider(abc.ABC):
     def load(self) -> None:
         """Import the SDK. Slow the first time; called in a worker thread."""
 
+    async def _load_once(self, sdk: str) -> None:
+        """Import the SDK, off the loop, unless that was done before.
+
+        Args:
+            sdk: Its name.
+        """
+        if sdk not in _loaded:
+            await asyncio.to_thread(self.load)
+            _loaded.add(sdk)
+
     @property
     def is_local(self) -> bool:
         """True when the server is on this machine."""
@@ -163,6 +179,24 @@ class RemoteProvider(abc.ABC):
             host=None if to.address.is_official else to.address.host,
             remedy=None if ready else to.key_problem or to.key_remedy,
         )
+
+    def endpoint(self, name: str, model: str) -> str:
+        """What stands or falls together: the address and the key that a request would go out with.
+
+        Args:
+            name: Name under which the session knows the provider.
+            model: The model's id, which makes no difference.
+
+        Returns:
+            An opaque text, the same for the same address and key within one process.
+        """
+        del model
+        try:
+            to = self._destination(name)
+        except InvalidSetting:
+            return name
+        key = to.credential.key
+        return f"{name} {to.address.url} {key.fingerprint if key else ''}"
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Chunk]:
         """Send one request and yield what comes back. No retries.
@@ -217,7 +251,7 @@ class RemoteProvider(abc.ABC):
         peer = to.peer(name)
         failure: ProviderError
         try:
-            return tuple(sorted(set(await self._model_ids(to))))
+            return tuple(sorted({mask(model, peer.key) for model in await self._model_ids(to)}))
         except ProviderError as error:
             failure = peer.named(error, request_id=None)
         except Exception as error:  # noqa: BLE001 - as in `stream`
@@ -251,6 +285,7 @@ class RemoteProvider(abc.ABC):
                 raise to.peer(name, model).error(AuthenticationFailed, to.key_problem)
             if to.lacks_key:
                 raise to.peer(name, model).error(MissingCredentials, f"No key for {to.label}. {to.key_remedy}")
+            keep_out_of_logs(to.credential.key)
             return to
         raise ConnectionFailed(problem, provider=name, model=model, retryable=False)
 
@@ -329,8 +364,10 @@ async def read_response(
     request_id = request_id_of(response.headers, peer.key)
     decoder = make_decoder(peer, request_id=request_id)
     try:
-        chunks = read_answer(response.iter_bytes(), decoder, max_event_bytes=max_event_bytes)
-        async with contextlib.aclosing(chunks):
+        async with (
+            contextlib.aclosing(joined(response.iter_bytes())) as pieces,
+            contextlib.aclosing(read_answer(pieces, decoder, max_event_bytes=max_event_bytes)) as chunks,
+        ):
             async for chunk in chunks:
                 yield chunk
     except ProviderError as error:

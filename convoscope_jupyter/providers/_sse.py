@@ -124,6 +124,9 @@ class SseDecoder:
             raise ProtocolError(message)
 
     def _take(self, line: bytes) -> None:
+        if line.startswith(b"event: "):  # most of these
+            self._name = line[7:]
+            return
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":

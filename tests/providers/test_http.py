@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from convoscope_jupyter.providers._http import shared_client
+from convoscope_jupyter.providers._http import environment, sdk_client, shared_client
+from convoscope_jupyter.redaction import Secret
 from tests.support.loopback import Loopback, Reply, json_reply
 
 if TYPE_CHECKING:
@@ -69,3 +70,26 @@ async def test_only_what_is_not_on_this_machine_goes_through_a_proxy(monkeypatch
             proxied = await (await shared_client(direct=False)).get("http://server.example/")
 
     assert (False, True) == (direct.json()["proxy"], proxied.json()["proxy"])
+
+
+async def test_an_sdks_client_is_made_once_and_anew_when_anything_it_is_made_from_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def client(key: str) -> object:
+        return sdk_client("sdk", (Secret(key), environment("SDK_HEADERS")), object)
+
+    first = client("key-1")
+    again = client("key-1")
+    other_key = client("key-2")
+    monkeypatch.setenv("SDK_HEADERS", "a: b")
+    other_headers = client("key-2")
+
+    assert first is again
+    assert 3 == len({first, other_key, other_headers})
+
+
+def test_each_loop_has_its_own_client_of_an_sdk() -> None:
+    async def client() -> object:
+        return sdk_client("sdk", None, object)
+
+    assert asyncio.run(client()) is not asyncio.run(client())

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from convoscope_jupyter.errors import ConnectionFailed
 from convoscope_jupyter.messages import Message
-from convoscope_jupyter.providers import ChatRequest, OpenAICompatible, Wire
+from convoscope_jupyter.providers import ChatRequest, OpenAICompatible, Wire, _remote
 from tests.support.loopback import (
     Loopback,
     Reply,
@@ -157,6 +157,7 @@ def _self_signed(folder: Path) -> Path:
 
 async def test_a_failed_import_is_a_typed_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai.resources.responses", None)
+    monkeypatch.setattr(_remote, "_loaded", set())
     answer = await read(OpenAICompatible(base_url="http://127.0.0.1:9/v1").stream(REQUEST))
 
     assert "connection_failed" == answer.error_kind

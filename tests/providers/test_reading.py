@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from hypothesis import given, strategies as st
 
+from convoscope_jupyter.messages import ReasoningDelta, TextDelta
 from convoscope_jupyter.providers import _reading
+from convoscope_jupyter.providers._base import Chunk, Finished, Started
 from convoscope_jupyter.providers._openai_chat import ChatDecoder
 from convoscope_jupyter.providers._reading import MAX_WHOLE_BYTES, read_answer
-from tests.support.loopback import DONE, chat_event, chat_events
+from tests.support.loopback import DONE, Reply, chat_event, chat_events
 from tests.support.reading import PEER, Read, as_stream, read
 
 WHOLE = json.dumps({"id": "1", "choices": [{"index": 0, "message": {"content": "Hi 😀"}, "finish_reason": "stop"}]})
@@ -134,3 +138,39 @@ async def test_what_came_before_an_error_is_given_first() -> None:
     answer = await read_pieces(chat_event({"content": "Hi"}) + b"data: {broken\n\n" + DONE)
 
     assert ("Hi", "protocol_error") == (answer.text, answer.error_kind)
+
+
+async def test_text_that_came_with_the_end_does_not_wait_for_the_end_of_the_body() -> None:
+    chunks = read_answer(then_stalls(b"".join(chat_events("Hi"))), ChatDecoder(PEER))
+    kinds = [type(await anext(chunks)), type(await anext(chunks))]
+    await chunks.aclose()
+
+    assert [Started, TextDelta] == kinds
+
+
+SAID = [chat_event({"reasoning": "hm"}), chat_event({"reasoning": "."}), chat_event({"content": "Hé"})]
+SAID += [chat_event({"content": "llo "}), chat_event({"reasoning": "so"}), chat_event({"content": "😀"})]
+
+
+async def runs_of(pieces: Sequence[bytes]) -> list[tuple[type[Chunk], str]]:
+    """What is said, in its order, however many deltas it takes."""
+    chunks = [chunk async for chunk in read_answer(as_stream(pieces), ChatDecoder(PEER))]
+    return [
+        (kind, "".join(chunk.text for chunk in alike if isinstance(chunk, TextDelta | ReasoningDelta)))
+        for kind, alike in itertools.groupby(chunks, type)
+    ]
+
+
+@given(st.lists(st.integers(1, 200), max_size=30))
+def test_text_and_reasoning_keep_their_words_and_their_order_however_the_body_is_cut(sizes: list[int]) -> None:
+    body = b"".join([*SAID, *chat_events()[1:]])
+    pieces = [step for step in Reply(steps=[body]).cut(sizes).steps if isinstance(step, bytes)]
+
+    said = [(ReasoningDelta, "hm."), (TextDelta, "Héllo "), (ReasoningDelta, "so"), (TextDelta, "😀")]
+    assert [(Started, ""), *said, (Finished, "")] == asyncio.run(runs_of(pieces))
+
+
+async def test_what_came_in_one_piece_is_one_delta_of_each_kind() -> None:
+    chunks = [chunk async for chunk in read_answer(as_stream([b"".join(SAID)]), ChatDecoder(PEER))]
+
+    assert [Started, ReasoningDelta, TextDelta, ReasoningDelta, TextDelta] == [type(chunk) for chunk in chunks]
