@@ -13,9 +13,12 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from convoscope_jupyter._budget import Spending
+    from convoscope_jupyter._methods import Methods
     from convoscope_jupyter.config import set_key
     from convoscope_jupyter.errors import (
         AnswerInterrupted,
+        BudgetExceeded,
         ConversationBusy,
         ConvoError,
         ProviderError,
@@ -29,10 +32,12 @@ if TYPE_CHECKING:
         AttemptFailed,
         AttemptStarted,
         Conversation,
+        Cost,
         Message,
         ModelRef,
         ReasoningDelta,
         Response,
+        RetryScheduled,
         TextDelta,
         Turn,
         TurnFinished,
@@ -47,9 +52,12 @@ __version__ = "0.1.0"
 
 # Loaded when first named: importing the package costs no SDK, no widget code and no database.
 _HOME = {
+    "convoscope_jupyter._budget": ("Spending",),
+    "convoscope_jupyter._methods": ("Methods",),
     "convoscope_jupyter.config": ("set_key",),
     "convoscope_jupyter.errors": (
         "AnswerInterrupted",
+        "BudgetExceeded",
         "ConversationBusy",
         "ConvoError",
         "ProviderError",
@@ -62,10 +70,12 @@ _HOME = {
         "AttemptFailed",
         "AttemptStarted",
         "Conversation",
+        "Cost",
         "Message",
         "ModelRef",
         "ReasoningDelta",
         "Response",
+        "RetryScheduled",
         "TextDelta",
         "Turn",
         "TurnFinished",
@@ -84,13 +94,16 @@ __all__ = [
     "Attempt",
     "AttemptFailed",
     "AttemptStarted",
+    "BudgetExceeded",
     "Chat",
     "Conversation",
     "ConversationBusy",
     "ConvoError",
+    "Cost",
     "Demo",
     "Google",
     "Message",
+    "Methods",
     "ModelRef",
     "OpenAI",
     "OpenAICompatible",
@@ -98,9 +111,11 @@ __all__ = [
     "ReasoningDelta",
     "Response",
     "RetryPolicy",
+    "RetryScheduled",
     "Route",
     "RouteExhausted",
     "Session",
+    "Spending",
     "Store",
     "StoreError",
     "TextDelta",

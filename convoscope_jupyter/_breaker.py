@@ -63,7 +63,7 @@ class Standing:
 
     phase: Phase = "ready"
     left_s: float | None = None
-    """How long it is still demoted or open; `None` when that is not told by the clock."""
+    """How long it is still demoted or open, 0 while its probe is under way; `None`: until the key is another one."""
     cause: ErrorKind | None = None
     """Why."""
     note: str | None = None
@@ -106,7 +106,7 @@ def standing_of(state: State, now_s: float) -> Standing:
     if state.opened_at_s is not None:
         left_s = state.open_until_s - now_s
         if left_s > 0 or state.probing_since_s is not None:
-            shown_s = left_s if 0 < left_s < math.inf else None
+            shown_s = None if left_s == math.inf else max(0.0, left_s)
             return Standing(phase="open", left_s=shown_s, cause=state.cause, note=state.note)
         return Standing(phase="half_open", cause=state.cause, note=state.note)
     if now_s < state.demoted_until_s:

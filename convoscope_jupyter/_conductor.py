@@ -7,19 +7,22 @@ import concurrent.futures
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from convoscope_jupyter import _files, _loop, models
+from convoscope_jupyter import _breaker, _files, _loop, models
+from convoscope_jupyter._breaker import Breakers
+from convoscope_jupyter._budget import Budget
 from convoscope_jupyter._keeper import Keeper
 from convoscope_jupyter._notices import ConversationOpened, Notice, SettingsChanged, TurnBegun, TurnProgress
 from convoscope_jupyter._provider_board import ProviderBoard
 from convoscope_jupyter._running_turn import RunningTurn
-from convoscope_jupyter._session_values import first_words, new_conversation
-from convoscope_jupyter.errors import ConversationBusy, ConversationNotFound
-from convoscope_jupyter.messages import Conversation, Message, SessionEvent, Turn, TurnFinished, utc_now
+from convoscope_jupyter._session_values import first_words, new_conversation, retry_of
+from convoscope_jupyter.errors import BudgetExceeded, ConversationBusy, ConversationNotFound, UnknownProvider
+from convoscope_jupyter.messages import Conversation, Message, ModelRef, SessionEvent, Turn, TurnFinished, utc_now
 from convoscope_jupyter.providers._base import ChatRequest, Provider
+from convoscope_jupyter.redaction import place_of
 from convoscope_jupyter.routing import Route
 
 _log = logging.getLogger(__name__)
@@ -34,12 +37,23 @@ class Conductor:
         providers: The session's providers by name.
         keeper: Where conversations are kept.
         strict: True forbids fallback.
+        breakers: What is known of the providers; by default what all sessions of the kernel share.
     """
 
-    def __init__(self, *, providers: Mapping[str, Provider], keeper: Keeper, strict: bool) -> None:
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        keeper: Keeper,
+        strict: bool,
+        breakers: Breakers = _breaker.shared,
+    ) -> None:
         self.providers = providers
         self.keeper = keeper
-        self.board = ProviderBoard(providers)
+        self.board = ProviderBoard(providers, breakers)
+        self.budget = Budget()
+        self._breakers = breakers
+        breakers.observe(self._on_breakers)
         self.temperature: float | None = None
         self.max_output_tokens: int | None = None
         self.max_history_turns: int | None = None
@@ -79,6 +93,13 @@ class Conductor:
         for name in {candidate.provider for candidate in route.candidates}:
             _loop.submit(asyncio.to_thread(self.providers[name].load))
 
+    @property
+    def models_in_use(self) -> tuple[ModelRef, ...]:
+        """The route's models, and those of the last question."""
+        turns = self._conversation.turns
+        asked = [attempt.model for response in turns[-1].responses for attempt in response.attempts] if turns else []
+        return tuple(dict.fromkeys((*self.route.candidates, *asked)))
+
     def change(self, *, title: str, system: str | None) -> None:
         """Give the conversation another title or other instructions."""
         with self._lock:
@@ -106,6 +127,7 @@ class Conductor:
         Raises:
             ConversationBusy: An answer is still being written.
             InvalidRoute: The route cannot be read.
+            BudgetExceeded: The session may not spend more.
         """
         chosen = self.route if route is None else self.parse(route)
         with self._lock:
@@ -114,16 +136,22 @@ class Conductor:
             conversation = self._conversation
             if not conversation.title:
                 conversation = replace(conversation, title=first_words(turn.prompt.text))
-            running = RunningTurn(
-                turn=turn,
-                conversation=conversation,
-                route=chosen,
-                request=self._request(conversation, turn),
-                providers=self.providers,
-                keeper=self.keeper,
-            )
+            running = self._running_turn(turn, conversation, chosen)
             self._running = running
         return _loop.submit(self._conduct(running, emit))
+
+    def _running_turn(self, turn: Turn, conversation: Conversation, route: Route) -> RunningTurn:
+        request, first = self._request(conversation, turn), route.candidates[0]
+        self.budget.check(request, first, self.providers[first.provider])
+        return RunningTurn(
+            turn=turn,
+            conversation=conversation,
+            route=route,
+            request=request,
+            providers=self.providers,
+            keeper=self.keeper,
+            breakers=self._breakers,
+        )
 
     def cancel(self) -> None:
         """Stop the running answer. Safe on any thread."""
@@ -132,6 +160,17 @@ class Conductor:
             _loop.call_soon(running.stop)
 
     async def _conduct(self, running: RunningTurn, emit: Callable[[SessionEvent], None] | None) -> RunningTurn:
+        following: RunningTurn | None = running
+        while following is not None:
+            running = following
+            following = await self._conduct_one(running, emit)
+        return running
+
+    async def _conduct_one(
+        self, running: RunningTurn, emit: Callable[[SessionEvent], None] | None
+    ) -> RunningTurn | None:
+        """Run one turn; the one to go on with when it broke off and the route says so."""
+        following: RunningTurn | None = None
         try:
             async with contextlib.aclosing(running.events()) as events:
                 async for event in events:
@@ -141,15 +180,43 @@ class Conductor:
                         continue
                     if isinstance(event, TurnFinished):
                         self._put_turn(event.turn)
-                        self.board.note(attempt for response in event.turn.responses for attempt in response.attempts)
-                        self._running = None  # first, so that whoever hears of the end can ask again at once
+                        self.budget.note(event.turn, self._request(running.conversation, running.turn))
+                        following = self._restart_of(running)
+                        self._running = following  # first, so that whoever hears of the end can ask again at once
                     self._tell(TurnProgress(turn_id=running.turn.id, event=event))
                     if emit is not None:
                         emit(event)
         finally:
             if self._running is running:
                 self._running = None
-        return running
+        return following
+
+    def _restart_of(self, running: RunningTurn) -> RunningTurn | None:
+        """The question anew, to the models after the one that broke off, where the route says so."""
+        response = running.turn.response
+        if running.route.after_first_text == "keep" or response is None or response.status != "interrupted":
+            return None
+        rest = running.route.after(running.model) if running.model and not _loop.is_closing() else None
+        try:
+            return None if rest is None else self._running_turn(retry_of(running.turn), running.conversation, rest)
+        except BudgetExceeded:
+            return None  # what came is kept; who asks again is told why not
+
+    def try_now(self, names: Collection[str]) -> None:
+        """Let the next question go to providers that are held back.
+
+        Args:
+            names: Of the providers.
+
+        Raises:
+            UnknownProvider: There is none of this name.
+        """
+        for name in names:
+            if name not in self.providers:
+                raise UnknownProvider(name, tuple(self.providers))
+        models = (*self.models_in_use, *(ModelRef(provider=name, name="") for name in names))
+        wanted = [model for model in models if model.provider in names]
+        self._breakers.try_now([self.providers[one.provider].endpoint(one.provider, one.name) for one in wanted])
 
     def _put_turn(self, turn: Turn, *, title: str | None = None) -> None:
         with self._lock:
@@ -251,9 +318,14 @@ class Conductor:
         if self._observers:
             _loop.call_soon(self._tell, SettingsChanged())
 
+    def _on_breakers(self) -> None:
+        if self._running is None:  # the end of a turn tells how the providers stand anyway
+            self.tell_settings()
+
     def _tell(self, notice: Notice) -> None:
         for observer in tuple(self._observers):
             try:
                 observer(notice)
-            except Exception:  # noqa: BLE001 - a view that fails must not end the answer
-                _log.exception("an observer of session %s failed", self._conversation.id)
+            except Exception as error:  # noqa: BLE001 - a view that fails must not end the answer
+                # Not its words, which may quote the conversation.
+                _log.error("an observer of conversation %s failed (%s)", self._conversation.id, place_of(error))

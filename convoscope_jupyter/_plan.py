@@ -114,7 +114,7 @@ def held_back(model: ModelRef, standing: Standing) -> ProviderError:
         model: The model.
         standing: Where it stands.
     """
-    until = f"It is asked again in {math.ceil(standing.left_s)} s. " if standing.left_s is not None else ""
+    until = f"It is asked again in {math.ceil(standing.left_s)} s. " if standing.left_s else ""
     before = f" Before: {standing.note}" if standing.note else ""
     message = f"Nothing was sent: it failed shortly before. {until}Wait, or try it now.{before}"
     error = BY_KIND[standing.cause or "server_error"](

@@ -1,32 +1,17 @@
-"""What a session knows of its providers besides their settings: how they fared, and which models they list."""
+"""What a session tells of its providers besides their settings: how they fare, and which models they list."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from typing import assert_never
 
+from convoscope_jupyter._breaker import Breakers, Circuit, Standing
 from convoscope_jupyter.errors import UnknownProvider
-from convoscope_jupyter.messages import Attempt, ErrorKind, utc_now
+from convoscope_jupyter.messages import ModelRef
 from convoscope_jupyter.protocol import Health
 from convoscope_jupyter.providers import suggested_models
 from convoscope_jupyter.providers._base import Provider
-
-_ITS_OWN_FAULT: frozenset[ErrorKind] = frozenset(
-    {
-        "authentication",
-        "permission_denied",
-        "insufficient_quota",
-        "rate_limited",
-        "overloaded",
-        "server_error",
-        "connection_failed",
-        "timed_out",
-        "protocol_error",
-        "interrupted",
-    }
-)
-"""Kinds that will meet the next question as well. The others speak of the question, the model, or the person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,62 +22,80 @@ class ProviderHealth:
     note: str | None = None
     """What went wrong last, and what to do."""
     retry_in_s: float | None = None
-    """How long it still wants to be left alone, while it is cooling."""
+    """How long it is still cooling or demoted; `None` also where only another key, or a person, ends it."""
 
 
-def health_after(attempt: Attempt | None, *, now: datetime) -> ProviderHealth:
-    """What the last attempt says about a provider; pure.
+_BEST_FIRST: tuple[Health, ...] = ("ok", "unknown", "failing", "demoted", "cooling")
+
+
+def health_of(standing: Standing) -> ProviderHealth:
+    """What the circuit breaker's knowledge means to a person; pure.
 
     Args:
-        attempt: The last one of any of its models that says something; `None`: none was made.
-        now: UTC.
+        standing: Of the provider, or of one of its models.
 
     Example:
-        >>> health_after(None, now=datetime.now()).state
+        >>> health_of(Standing()).state
         'unknown'
     """
-    if attempt is None:
-        return ProviderHealth()
-    if attempt.error_kind is None:
-        return ProviderHealth(state="ok")
-    if attempt.retry_after_s is None:
-        return ProviderHealth(state="failing", note=attempt.error_message)
-    until = attempt.started_at + timedelta(seconds=attempt.duration_s + attempt.retry_after_s)
-    left_s = (until - now).total_seconds()
-    if left_s <= 0:
-        return ProviderHealth()
-    return ProviderHealth(state="cooling", note=attempt.error_message, retry_in_s=left_s)
+    match standing.phase:
+        case "open":
+            return ProviderHealth(state="cooling", note=standing.note, retry_in_s=standing.left_s)
+        case "demoted":
+            return ProviderHealth(state="demoted", note=standing.note, retry_in_s=standing.left_s)
+        case "ready" | "half_open" if standing.cause is not None:
+            return ProviderHealth(state="failing", note=standing.note)
+        case "ready" | "half_open":
+            return ProviderHealth(state="ok" if standing.answered else "unknown")
+        case _ as never:
+            assert_never(never)
 
 
 class ProviderBoard:
-    """Remembers, for as long as the session lives. Asks nobody unless someone wants a list.
+    """Knows how providers fare, and remembers their lists. Asks nobody unless someone wants a list.
 
     Args:
         providers: The session's providers by name.
+        breakers: What the kernel's sessions have learned of them.
     """
 
-    def __init__(self, providers: Mapping[str, Provider]) -> None:
+    def __init__(self, providers: Mapping[str, Provider], breakers: Breakers) -> None:
         self._providers = providers
-        self._last: dict[str, Attempt] = {}
+        self._breakers = breakers
         self._models: dict[tuple[str, str | None, str | None], tuple[str, ...]] = {}
 
-    def note(self, attempts: Iterable[Attempt]) -> None:
-        """Take in how attempts ended.
-
-        Args:
-            attempts: In order.
-        """
-        for attempt in attempts:
-            if attempt.error_kind is None or attempt.error_kind in _ITS_OWN_FAULT:
-                self._last[attempt.model.provider] = attempt
-
-    def health(self, name: str) -> ProviderHealth:
-        """How a provider fared when it was last asked.
+    def health(self, name: str, models: Iterable[ModelRef]) -> ProviderHealth:
+        """How a provider fared when any session of the kernel last asked it.
 
         Args:
             name: Of the provider.
+            models: Those in use. Where each has an address of its own, as the demo's have, the best one counts.
         """
-        return health_after(self._last.get(name), now=utc_now())
+        endpoints = set(self._endpoints(name, models).values()) or {self._providers[name].endpoint(name, "")}
+        healths = (health_of(self._breakers.standing(Circuit(endpoint))) for endpoint in endpoints)
+        return min(healths, key=lambda health: _BEST_FIRST.index(health.state))
+
+    def held_models(self, name: str, models: Iterable[ModelRef]) -> dict[str, ProviderHealth]:
+        """Those models of a provider that are not asked first, while others of it may be.
+
+        Args:
+            name: Of the provider.
+            models: Those in use.
+
+        Returns:
+            Their health by the model's name.
+        """
+        endpoints = self._endpoints(name, models)
+        found: dict[str, ProviderHealth] = {}
+        for model, endpoint in endpoints.items():
+            circuits = [Circuit(endpoint, model)] + [Circuit(endpoint)] * (len(set(endpoints.values())) > 1)
+            for standing in map(self._breakers.standing, circuits):
+                if standing.phase in {"open", "demoted"}:
+                    found.setdefault(model, health_of(standing))
+        return found
+
+    def _endpoints(self, name: str, models: Iterable[ModelRef]) -> dict[str, str]:
+        return {one.name: self._providers[name].endpoint(name, one.name) for one in models if one.provider == name}
 
     def known_models(self, name: str) -> tuple[str, ...]:
         """Model ids worth offering: all of them once they were listed, a few before.

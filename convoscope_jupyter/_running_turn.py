@@ -8,7 +8,8 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
 
-from convoscope_jupyter import _loop, routing
+from convoscope_jupyter import _loop, routing, telemetry
+from convoscope_jupyter._breaker import Breakers
 from convoscope_jupyter._keeper import Keeper
 from convoscope_jupyter.errors import ProviderError
 from convoscope_jupyter.messages import (
@@ -22,6 +23,7 @@ from convoscope_jupyter.messages import (
     ReasoningDelta,
     Response,
     ResponseStatus,
+    RetryScheduled,
     SessionEvent,
     TextDelta,
     Turn,
@@ -52,6 +54,7 @@ class RunningTurn:
         request: What to ask.
         providers: The session's providers by name.
         keeper: Where it is kept.
+        breakers: What the kernel's sessions have learned of the providers.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class RunningTurn:
         request: ChatRequest,
         providers: Mapping[str, Provider],
         keeper: Keeper,
+        breakers: Breakers,
     ) -> None:
         self.turn = turn
         self.conversation = conversation
@@ -70,15 +74,18 @@ class RunningTurn:
         self.model: ModelRef | None = None
         """The model being asked."""
         self.errors: tuple[ProviderError, ...] = ()
-        self._route = route
+        self.route = route
         self._request = request
         self._providers = providers
         self._keeper = keeper
+        self._breakers = breakers
         self._started_s = time.monotonic()
+        self._asked_again_s: float | None = None
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._stopped = False
         self._asking: asyncio.Task[object] | None = None
+        self._recorded = 0
 
     @property
     def text(self) -> str:
@@ -94,6 +101,11 @@ class RunningTurn:
     def elapsed_s(self) -> float:
         """Time since the user asked."""
         return time.monotonic() - self._started_s
+
+    @property
+    def retry_in_s(self) -> float | None:
+        """How long until `model` is asked again; `None` while nobody waits for that."""
+        return None if self._asked_again_s is None else max(0.0, self._asked_again_s - time.monotonic())
 
     def stop(self) -> None:
         """End the answer; what came is kept. Called on the loop's thread; a second call changes nothing."""
@@ -119,7 +131,9 @@ class RunningTurn:
         self._asking = asyncio.current_task()
         try:
             if not self._stopped:
-                route = routing.stream(self._route, self._request, self._providers, self.attempts)
+                route = routing.stream(
+                    self.route, self._request, self._providers, self.attempts, breakers=self._breakers
+                )
                 async with contextlib.aclosing(route) as events:
                     async for event in events:
                         if isinstance(event, RouteEnded):
@@ -136,6 +150,7 @@ class RunningTurn:
         finally:
             self._asking = None
             side_file.flush()
+            self._record(finish_reason)
         response = Response(
             message=Message.assistant(self.text, reasoning=self.reasoning),
             status=status,
@@ -155,10 +170,28 @@ class RunningTurn:
                 self._reasoning.append(text)
                 side_file.add(reasoning=text)
             case AttemptStarted(model=model):
-                self.model = model
+                self.model, self._asked_again_s = model, None
                 self._reasoning.clear()  # a failed model's thoughts are not the next one's
-            case AttemptFailed() | TurnFinished():
+            case AttemptFailed():
+                self._record()
+            case RetryScheduled(model=model, delay_s=delay_s):
+                self.model, self._asked_again_s = model, time.monotonic() + delay_s
+            case TurnFinished():
                 pass
+
+    def _record(self, finish_reason: FinishReason | None = None) -> None:
+        """Log and trace the attempts that have ended since the last time."""
+        for index in range(self._recorded, len(self.attempts)):
+            attempt = self.attempts[index]
+            telemetry.record_attempt(
+                attempt,
+                index=index,
+                turn_id=self.turn.id,
+                conversation_id=self.conversation.id,
+                finish_reason=finish_reason,
+                host=self._providers[attempt.model.provider].status(attempt.model.provider).host,
+            )
+        self._recorded = len(self.attempts)
 
 
 class _SideFile:

@@ -29,8 +29,9 @@ _Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+
 _Route = Annotated[str, Field(min_length=1, max_length=2_000)]
 _Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 
-Health = Literal["unknown", "ok", "cooling", "failing"]
-"""How a provider fared when it was last asked: `cooling` for as long as it wants to be left alone."""
+Health = Literal["unknown", "ok", "demoted", "cooling", "failing"]
+"""How a provider fared when the kernel last asked it: `demoted` while others are asked before it, `cooling` while it is
+not asked."""
 
 
 class _Wire(BaseModel):
@@ -134,6 +135,13 @@ class ListModels(_Wire):
     provider: Annotated[str, Field(min_length=1, max_length=64)]
 
 
+class TryNow(_Wire):
+    """Let the next question go to a provider that is held back. Answered by `StatusChanged`."""
+
+    type: Literal["try_now"] = "try_now"
+    provider: Annotated[str, Field(min_length=1, max_length=64)]
+
+
 Command = Annotated[
     Hello
     | Submit
@@ -146,12 +154,22 @@ Command = Annotated[
     | NewConversation
     | Rename
     | Export
-    | ListModels,
+    | ListModels
+    | TryNow,
     Field(discriminator="type"),
 ]
 
 
 # --- kernel -> browser ---------------------------------------------------------------------------
+
+
+class HeldModel(_Wire):
+    """A model of the route that is not asked first, while its provider may be."""
+
+    model: str
+    health: Literal["demoted", "cooling"]
+    note: str | None
+    retry_in_s: float | None
 
 
 class ProviderInfo(_Wire):
@@ -167,9 +185,11 @@ class ProviderInfo(_Wire):
     """Model ids worth offering: all of them once they were listed, a few before. Any other can be typed."""
     health: Health
     health_note: str | None
-    """What went wrong last, when it is `cooling` or `failing`."""
+    """What went wrong last, when it is `demoted`, `cooling` or `failing`."""
     retry_in_s: float | None
-    """How long it is still `cooling`."""
+    """How long it is still `demoted` or `cooling`; `None` while only another key, or "Try now", ends it."""
+    held: tuple[HeldModel, ...]
+    """Models of the route that stand worse than the provider."""
 
 
 class SettingsInfo(_Wire):
@@ -211,6 +231,8 @@ class RunningTurn(_Wire):
     text: str
     reasoning: str
     elapsed_s: float
+    retry_in_s: float | None
+    """How long until `model` is asked again; `None` while it is being asked."""
 
 
 class _Numbered(_Wire):
@@ -258,6 +280,15 @@ class AttemptOver(_Numbered):
     turn_id: str
     index: int
     attempt: Attempt
+
+
+class RetryScheduled(_Numbered):
+    """Every model has failed; one of them is asked again in a while, unless the person stops it."""
+
+    type: Literal["retry_scheduled"] = "retry_scheduled"
+    turn_id: str
+    model: ModelRef
+    delay_s: float
 
 
 class Delta(_Numbered):
@@ -333,6 +364,7 @@ Event = Annotated[
     | TurnStarted
     | AttemptBegun
     | AttemptOver
+    | RetryScheduled
     | Delta
     | TurnEnded
     | EarlierTurns

@@ -2,7 +2,8 @@
 
 The policy: candidates are tried in the user's order and nothing is sent to anyone else. On the
 first visible text the answer is *committed*; from then on a failure interrupts it and never
-splices another model's words in. Every try becomes an `Attempt`.
+splices another model's words in. Every try becomes an `Attempt`, and so does everyone who was not
+asked because of how they fared shortly before (`_breaker`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from convoscope_jupyter import models
+from convoscope_jupyter import _breaker, models
 from convoscope_jupyter._attempt import RunningAttempt, TimeLimits
+from convoscope_jupyter._breaker import Breakers
+from convoscope_jupyter._plan import Candidates, held_back, line_of
 from convoscope_jupyter.errors import (
     ConnectionFailed,
     InvalidRoute,
@@ -33,6 +36,7 @@ from convoscope_jupyter.messages import (
     FinishReason,
     ModelRef,
     ReasoningDelta,
+    RetryScheduled,
     TextDelta,
 )
 from convoscope_jupyter.providers._base import ChatRequest, Provider
@@ -59,6 +63,8 @@ class Route:
         retry: When the same model is asked again.
         limits: The clocks of each attempt.
         strict: True forbids fallback: only the first candidate is asked.
+        after_first_text: What follows an answer that breaks off. `keep`: the person decides. `restart`: the models
+            after the one that broke off are asked anew, in a turn beside the broken one, which is kept.
 
     Example:
         >>> str(Route.parse("openai:gpt-5-mini, ollama:llama3:8b"))
@@ -69,6 +75,7 @@ class Route:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     limits: TimeLimits = field(default_factory=TimeLimits)
     strict: bool = False
+    after_first_text: Literal["keep", "restart"] = "keep"
 
     def __post_init__(self) -> None:
         if not self.candidates:
@@ -110,6 +117,15 @@ class Route:
                     raise UnknownProvider(candidate.provider, known)
         return parsed
 
+    def after(self, model: ModelRef) -> Route | None:
+        """The route of the models behind one; `None` when there are none, or nobody else may be asked.
+
+        Args:
+            model: One of the candidates.
+        """
+        rest = self.candidates[self.candidates.index(model) + 1 :] if model in self.candidates else ()
+        return replace(self, candidates=rest) if rest and not self.strict else None
+
     def __str__(self) -> str:
         return ", ".join(str(candidate) for candidate in self.candidates)
 
@@ -131,7 +147,7 @@ class RouteEnded:
     """One per failed attempt, in order."""
 
 
-RouteEvent = AttemptStarted | AttemptFailed | TextDelta | ReasoningDelta | RouteEnded
+RouteEvent = AttemptStarted | AttemptFailed | TextDelta | ReasoningDelta | RetryScheduled | RouteEnded
 
 _NEXT_CANDIDATE: frozenset[ErrorKind] = frozenset(
     {
@@ -194,6 +210,7 @@ async def stream(
     providers: Mapping[str, Provider],
     receipt: list[Attempt],
     *,
+    breakers: Breakers = _breaker.shared,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     rng: Callable[[], float] = random.random,
@@ -205,20 +222,36 @@ async def stream(
         request: What to ask; `provider` and `model` are set for each candidate.
         providers: The session's providers by name; every candidate's is among them.
         receipt: Each attempt is appended when it ends, also when the caller cancels.
+        breakers: What the kernel's sessions have learned of the candidates.
         clock: Monotonic seconds.
         sleep: Waits between attempts.
         rng: Jitter, from 0 to 1.
 
     Yields:
-        `AttemptStarted`, then deltas, then `AttemptFailed` if it failed, for each attempt; one `RouteEnded`.
+        `AttemptFailed` for each candidate that is held back; `AttemptStarted`, then deltas, then `AttemptFailed` if it
+        failed, for each attempt; `RetryScheduled` before each wait; one `RouteEnded`.
     """
     errors: list[ProviderError] = []
     waited_s = 0.0
     retries: dict[ModelRef, int] = {}
     last_error: dict[ModelRef, ProviderError] = {}
-    queue = list(route.candidates[:1] if route.strict else route.candidates)
+    candidates = Candidates(route.candidates[:1] if route.strict else route.candidates, providers, breakers)
+    planned = candidates.plan()
+    queue = list(planned.ask)
+    for candidate, standing in planned.set_aside:
+        reason = held_back(candidate, standing)
+        if candidate not in queue:
+            errors.append(reason)
+        receipt.append(line_of(candidate, reason))
+        yield AttemptFailed(attempt=receipt[-1], index=len(receipt) - 1)
     while queue:
         candidate = queue.pop(0)
+        started_s = candidates.start(candidate)
+        if started_s is None:  # another question is just finding out whether it is back
+            errors.append(held_back(candidate, candidates.standing(candidate)))
+            receipt.append(line_of(candidate, errors[-1]))
+            yield AttemptFailed(attempt=receipt[-1], index=len(receipt) - 1)
+            continue
         attempt = RunningAttempt(candidate, providers[candidate.provider], request, route.limits, clock)
         index = len(receipt)
         yield AttemptStarted(model=candidate, index=index)
@@ -228,6 +261,7 @@ async def stream(
                     yield delta
         finally:
             receipt.append(attempt.result())
+            candidates.end(candidate, receipt[-1], started_s)
         if attempt.error is None:
             yield RouteEnded(status="complete", finish_reason=attempt.finish_reason, errors=tuple(errors))
             return
@@ -244,6 +278,7 @@ async def stream(
                 candidate, delay_s = again
                 retries[candidate] = retries.get(candidate, 0) + 1
                 waited_s += delay_s
+                yield RetryScheduled(model=candidate, delay_s=delay_s)
                 await sleep(delay_s)
                 queue = [candidate]
     yield RouteEnded(status="failed", finish_reason=None, errors=tuple(errors))

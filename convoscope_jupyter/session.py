@@ -10,12 +10,15 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
 from convoscope_jupyter import _files, _loop, _waiting, config
+from convoscope_jupyter._budget import Money, Spending, checked_max_cost_usd, checked_max_tokens_total
 from convoscope_jupyter._conductor import Conductor, RouteLike
 from convoscope_jupyter._keeper import Keeper
+from convoscope_jupyter._methods import Methods, installed_versions, methods
 from convoscope_jupyter._session_values import (
     checked_max_output_tokens,
     checked_system,
@@ -30,7 +33,7 @@ from convoscope_jupyter._session_values import (
 from convoscope_jupyter._text import clean
 from convoscope_jupyter.errors import ConversationNotFound
 from convoscope_jupyter.messages import Conversation, SessionEvent, TextDelta, Turn, TurnFinished
-from convoscope_jupyter.providers import default_providers
+from convoscope_jupyter.providers import Anthropic, Google, OpenAI, OpenAICompatible, default_providers
 from convoscope_jupyter.providers._base import Provider
 from convoscope_jupyter.routing import Route
 from convoscope_jupyter.store import Store, open_store
@@ -49,6 +52,10 @@ class Session:
         temperature: Sampling temperature from 0 to 2; `None` takes `DEFAULT_TEMPERATURE`, else the provider's own.
         max_output_tokens: Bound on each answer; `None` leaves it to the provider.
         strict: True forbids fallback: only the route's first model is ever asked.
+        max_cost_usd: What this session may cost, in US dollars. A question that would go over it is refused before
+            anything is sent; an answer that crosses it is finished and kept. Counted from here on, over all attempts
+            whose price is known. `None`: no limit.
+        max_tokens_total: The same in tokens, input and output together, estimated where a provider counts none.
 
     Raises:
         InvalidRoute: The route cannot be read, or names a provider there is none of.
@@ -73,6 +80,8 @@ class Session:
         temperature: float | None = None,
         max_output_tokens: int | None = None,
         strict: bool = False,
+        max_cost_usd: Money | None = None,
+        max_tokens_total: int | None = None,
     ) -> None:
         settings = config.load_settings()
         self._conductor = conductor = Conductor(
@@ -84,6 +93,8 @@ class Session:
         conductor.temperature = checked_temperature(settings.temperature if temperature is None else temperature)
         conductor.max_output_tokens = checked_max_output_tokens(max_output_tokens)
         conductor.max_history_turns = settings.max_history_turns
+        conductor.budget.max_cost_usd = checked_max_cost_usd(max_cost_usd)
+        conductor.budget.max_tokens_total = checked_max_tokens_total(max_tokens_total)
         conductor.go_on_with(self._open(conversation, system))
 
     # --- what it is set to -----------------------------------------------------------------------
@@ -156,6 +167,29 @@ class Session:
         self._conductor.max_output_tokens = checked_max_output_tokens(max_output_tokens)
         self._conductor.tell_settings()
 
+    @property
+    def max_cost_usd(self) -> Decimal | None:
+        """What this session may cost, in US dollars; `None` for no limit. Set it to a number or to text."""
+        return self._conductor.budget.max_cost_usd
+
+    @max_cost_usd.setter
+    def max_cost_usd(self, max_cost_usd: Money | None) -> None:
+        self._conductor.budget.max_cost_usd = checked_max_cost_usd(max_cost_usd)
+
+    @property
+    def max_tokens_total(self) -> int | None:
+        """How many tokens this session may use, input and output together; `None` for no limit."""
+        return self._conductor.budget.max_tokens_total
+
+    @max_tokens_total.setter
+    def max_tokens_total(self, max_tokens_total: int | None) -> None:
+        self._conductor.budget.max_tokens_total = checked_max_tokens_total(max_tokens_total)
+
+    @property
+    def spent(self) -> Spending:
+        """What this session has spent since it was made, in all its conversations. A restart begins at nothing."""
+        return self._conductor.budget.spent
+
     # --- asking ----------------------------------------------------------------------------------
 
     def ask(
@@ -180,6 +214,7 @@ class Session:
         Raises:
             InvalidPrompt: Nothing to ask, or an image that is none.
             ConversationBusy: An answer is still being written.
+            BudgetExceeded: The session may not spend more; nothing was sent and nothing stored.
             RouteExhausted: No model answered; `.exceptions` says why, `.turn` is the stored turn.
             AnswerInterrupted: A model broke off; `.turn` holds what came, already stored.
             StoreError: The words could not be saved; nothing was sent.
@@ -201,7 +236,8 @@ class Session:
             route: Models for this question only.
 
         Yields:
-            `AttemptStarted`, `TextDelta`, `ReasoningDelta`, `AttemptFailed` as they happen; last, `TurnFinished`.
+            `AttemptStarted`, `TextDelta`, `ReasoningDelta`, `AttemptFailed`, `RetryScheduled` as they happen; last,
+            `TurnFinished`.
 
         Raises:
             ConvoError: As `ask`; an interrupted or failed answer raises after its `TurnFinished`.
@@ -331,6 +367,44 @@ class Session:
         """
         return _loop.run(self._conductor.board.list_models(provider, refresh=refresh))
 
+    def try_now(self, provider: str | None = None) -> None:
+        """Let the next question go to a provider that is left alone after failures, without waiting.
+
+        Args:
+            provider: Its name, such as `openai`; `None`: every provider of the route.
+
+        Raises:
+            UnknownProvider: The session has no such provider.
+
+        Example:
+            >>> session = Session("demo:fail-429, demo:echo", store=":memory:")
+            >>> turn = session.ask("Hello")
+            >>> session.try_now("demo")
+            >>> session.ask("Again").response.attempts[0].held_back
+            False
+        """
+        names = {candidate.provider for candidate in self.route.candidates} if provider is None else {provider}
+        self._conductor.try_now(names)
+
+    def methods(self) -> Methods:
+        """What the methods section of a paper says of this conversation: a paragraph and a table, from the receipts.
+
+        Returns:
+            All turns, siblings too; also of a conversation that comes from a store or a file.
+
+        Example:
+            >>> session = Session("demo:echo", store=":memory:")
+            >>> answer = session.ask("Hello")
+            >>> [(row.model, row.answers) for row in session.methods().rows]
+            [('demo:echo', 1)]
+        """
+        turns = self.conversation.turns
+        asked = dict.fromkeys(
+            attempt.model.provider for turn in turns for response in turn.responses for attempt in response.attempts
+        )
+        sdks = [sdk for name in asked if name in self.providers for sdk in _sdks_of(self.providers[name])]
+        return methods(self.conversation, versions=installed_versions(dict.fromkeys(["convoscope-jupyter", *sdks])))
+
     # --- files -----------------------------------------------------------------------------------
 
     def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -422,3 +496,15 @@ class Session:
         else:
             found = self.keeper.find_by_name(reference) or new_conversation(system=None, name=reference)
         return found if system is None else replace(found, system=checked_system(system))
+
+
+def _sdks_of(provider: Provider) -> tuple[str, ...]:
+    match provider:
+        case OpenAI() | OpenAICompatible():
+            return ("openai",)
+        case Anthropic():
+            return ("anthropic",)
+        case Google():
+            return ("google-genai", "google-generativeai")  # the second is an extra, and named only if it is there
+        case _:
+            return ()

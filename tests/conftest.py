@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from convoscope_jupyter import config
+from convoscope_jupyter import _breaker, config
 from convoscope_jupyter.config import _dotenv, _keychains
 
 _NAMES = {*_dotenv._TAKEN, "CONVOSCOPE_STORE"}
@@ -47,6 +47,7 @@ def _nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     yield
     config._held.clear()
     _keychains._lookups.clear()
+    _breaker.shared.reset()
 
 
 class NetworkRefused(RuntimeError):

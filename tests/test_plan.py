@@ -155,6 +155,12 @@ def test_without_an_end_or_a_cause_nothing_is_made_up() -> None:
     assert "Nothing was sent: it failed shortly before. Wait, or try it now." == error.message
 
 
+def test_while_another_question_finds_out_no_time_is_told() -> None:
+    error = held_back(MODELS[0], replace(OPEN, left_s=0.0))
+
+    assert error.message.startswith("Nothing was sent: it failed shortly before. Wait, or try it now.")
+
+
 def test_the_receipt_s_line_says_that_nothing_was_sent() -> None:
     line = line_of(MODELS[0], held_back(MODELS[0], OPEN))
 

@@ -67,6 +67,7 @@ PROVIDER = protocol.ProviderInfo(
     health="cooling",
     health_note="OpenAI had too many requests with this key (429).",
     retry_in_s=4.5,
+    held=(protocol.HeldModel(model="large", health="cooling", note="Wait.", retry_in_s=None),),
 )
 STORE = protocol.StoreInfo(saved=True, place="/x.sqlite3", problem=None)
 
@@ -83,6 +84,7 @@ COMMANDS: list[Command] = [
     protocol.Rename(title="Sorting"),
     protocol.Export(suffix=".ipynb"),
     protocol.ListModels(provider="openai"),
+    protocol.TryNow(provider="openai"),
 ]
 EVENTS: list[Event] = [
     protocol.Snapshot(
@@ -92,7 +94,7 @@ EVENTS: list[Event] = [
         turns=(TURN,),
         has_earlier=False,
         running=protocol.RunningTurn(
-            turn_id="t2", model=REF, attempts=(ATTEMPT,), text="He", reasoning="hm", elapsed_s=0.5
+            turn_id="t2", model=REF, attempts=(ATTEMPT,), text="He", reasoning="hm", elapsed_s=0.5, retry_in_s=None
         ),
         settings=SETTINGS,
         providers=(PROVIDER,),
@@ -102,6 +104,7 @@ EVENTS: list[Event] = [
     protocol.TurnStarted(seq=4, turn=TURN),
     protocol.AttemptBegun(seq=5, turn_id="t1", index=0, model=REF),
     protocol.AttemptOver(seq=6, turn_id="t1", index=0, attempt=ATTEMPT),
+    protocol.RetryScheduled(seq=14, turn_id="t1", model=REF, delay_s=7.5),
     protocol.Delta(seq=7, turn_id="t1", text_offset=0, text="Hel", reasoning_offset=2, reasoning=""),
     protocol.TurnEnded(seq=8, turn=TURN, text_length=8, text_crc32=1, reasoning_length=2),
     protocol.EarlierTurns(seq=9, turns=(TURN,), has_earlier=True),

@@ -16,6 +16,7 @@ from convoscope_jupyter.messages import (
     Message,
     ModelRef,
     ReasoningDelta,
+    RetryScheduled,
     TextDelta,
     Usage,
 )
@@ -68,6 +69,7 @@ def end_of(events: list[routing.RouteEvent]) -> RouteEnded:
 )
 def test_a_route_reads_as_its_models_in_order(route: str | list[str], expected: list[str]) -> None:
     assert expected == [str(candidate) for candidate in Route.parse(route).candidates]
+    assert ", ".join(expected) == str(Route.parse(route))
 
 
 def test_a_model_without_its_provider_is_refused_with_a_suggestion() -> None:
@@ -195,10 +197,11 @@ async def test_a_retry_that_succeeds_answers() -> None:
     assert ["server_error", "ok"] == [attempt.outcome for attempt in receipt]
 
 
-async def test_retry_after_is_kept_to_the_second() -> None:
-    _, _, waits = await run("p:m", Scripted(m=[[errors.RateLimited("x", retry_after_s=7.5)], OK]))
+async def test_retry_after_is_kept_to_the_second_and_told_before_the_wait() -> None:
+    events, _, waits = await run("p:m", Scripted(m=[[errors.RateLimited("x", retry_after_s=7.5)], OK]))
 
     assert [7.5] == waits
+    assert RetryScheduled(model=ModelRef(provider="p", name="m"), delay_s=7.5) == events[2]
 
 
 @pytest.mark.parametrize(
@@ -327,7 +330,7 @@ async def test_an_endless_answer_is_cut_at_its_bound() -> None:
     steps: list[Step] = [TextDelta(text="x" * 60), TextDelta(text="y" * 60), STOP]
     events, receipt, _ = await run("p:m", Scripted(m=[steps]), limits=TimeLimits(max_characters=100))
 
-    assert "x" * 60 == text_of(events)
+    assert "x" * 60 + "y" * 40 == text_of(events)
     assert "cut at 100 characters" in (receipt[0].error_message or "")
 
 

@@ -20,7 +20,7 @@ class LineNotUnderstood(UsageError):
         return [f"UsageError: {self}"]
 
 
-OPTIONS = ("--out", "--session", "--system")
+OPTIONS = ("--max-cost", "--out", "--session", "--system")
 _SHOWN_CHARACTERS = 60
 
 
@@ -35,6 +35,8 @@ class CellLine:
     """Variable that gets the turn."""
     session: str | None = None
     """Name of the session; `None` for the kernel's default one."""
+    max_cost: str | None = None
+    """US dollars that the session may cost, from this question on."""
 
 
 def read_cell_line(line: str) -> CellLine:
@@ -67,6 +69,7 @@ def read_cell_line(line: str) -> CellLine:
         system=options.get("--system"),
         out=out,
         session=session.strip() if session is not None else None,
+        max_cost=options.get("--max-cost"),
     )
 
 
@@ -111,7 +114,12 @@ def _options(words: Sequence[str]) -> dict[str, str]:
     return options
 
 
-_EXAMPLES = {"--out": "--out turn", "--session": "--session review", "--system": '--system "Be brief"'}
+_EXAMPLES = {
+    "--max-cost": "--max-cost 0.50",
+    "--out": "--out turn",
+    "--session": "--session review",
+    "--system": '--system "Be brief"',
+}
 
 
 def _meant(name: str) -> str:

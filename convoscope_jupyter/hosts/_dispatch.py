@@ -22,11 +22,13 @@ from convoscope_jupyter.messages import (
     AttemptFailed,
     AttemptStarted,
     ReasoningDelta,
+    RetryScheduled,
     SessionEvent,
     TextDelta,
     Turn,
     TurnFinished,
 )
+from convoscope_jupyter.redaction import place_of
 from convoscope_jupyter.session import Session
 
 DELTAS_EVERY_S = 0.05
@@ -86,8 +88,9 @@ class Dispatcher:
             await self._apply(command)
         except ConvoError as error:
             self._reject(command.type, turn_id, str(error))
-        except Exception:  # noqa: BLE001 - whatever happens, the view is told: a command may not vanish
-            _log.exception("command %s failed", command.type)
+        except Exception as error:  # noqa: BLE001 - whatever happens, the view is told: a command may not vanish
+            # Not its words, which may quote the conversation.
+            _log.error("command %s failed (%s)", command.type, place_of(error))
             self._reject(
                 command.type, turn_id, "this could not be done, by a fault of ours. The kernel's log says more."
             )
@@ -121,6 +124,8 @@ class Dispatcher:
                 await self._export(suffix)
             case protocol.ListModels(provider=provider):
                 await self._list_models(provider)
+            case protocol.TryNow(provider=provider):
+                session.try_now(provider)
             case _ as never:
                 assert_never(never)
 
@@ -229,6 +234,8 @@ class Dispatcher:
             case AttemptFailed(index=index, attempt=attempt):
                 self._flush()
                 self._emit(protocol.AttemptOver(seq=self._next_seq(), turn_id=turn_id, index=index, attempt=attempt))
+            case RetryScheduled(model=model, delay_s=delay_s):
+                self._emit(protocol.RetryScheduled(seq=self._next_seq(), turn_id=turn_id, model=model, delay_s=delay_s))
             case TurnFinished(turn=turn):
                 self._flush()
                 self._emit(_wire.turn_ended(self._next_seq(), turn))

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from convoscope_jupyter import config
 from convoscope_jupyter._provider_board import ProviderHealth
+from convoscope_jupyter._text import dollars
 from convoscope_jupyter.context import display_safe
 from convoscope_jupyter.errors import ConvoError
 from convoscope_jupyter.providers import Provider
@@ -28,9 +29,18 @@ def status_lines(session: Session) -> list[str]:
     """
     names = tuple(session.providers)
     width = max(len(name) for name in names)
-    health = session.conductor.board.health
-    lines = [f"{name:<{width}}  {provider_line(name, session.providers[name], health(name))}" for name in names]
+    board, models = session.conductor.board, session.conductor.models_in_use
+    lines = [
+        f"{name:<{width}}  {provider_line(name, session.providers[name], board.health(name, models))}" for name in names
+    ]
     lines += ["", f"Route          {', then '.join(str(model) for model in session.route.candidates)}"]
+    lines += [
+        f"Left alone     {name}:{model} {_left_alone(held)}"
+        for name in names
+        for model, held in board.held_models(name, models).items()
+    ]
+    if session.max_cost_usd is not None or session.max_tokens_total is not None:
+        lines.append(f"Spent          {_spent(session)}")
     lines.append(f"Conversations  {_keeping(session)}")
     if note := config.load_settings().note:
         lines.append(f"Note           {note}")
@@ -70,11 +80,27 @@ def _fared(health: ProviderHealth) -> str | None:
         case "ok":
             return "answered last time"
         case "cooling":
-            return f"cooling for {math.ceil(health.retry_in_s or 0)} s: {health.note}"
+            return f"left alone {_left_alone(health)}"
+        case "demoted":
+            return f"asked after the others {_left_alone(health)}"
         case "failing":
             return f"failed last time: {health.note}"
         case _ as never:
             assert_never(never)
+
+
+def _left_alone(health: ProviderHealth) -> str:
+    until = "until its key changes" if health.retry_in_s is None else f"for {math.ceil(health.retry_in_s)} s"
+    return f"{until}: {health.note}"
+
+
+def _spent(session: Session) -> str:
+    limits = [
+        dollars(session.max_cost_usd) if session.max_cost_usd is not None else None,
+        f"{session.max_tokens_total:,} tokens" if session.max_tokens_total is not None else None,
+    ]
+    allowed = " and ".join(limit for limit in limits if limit)
+    return _one_line(f"at most {allowed}; so far {session.spent}")
 
 
 def _keeping(session: Session) -> str:

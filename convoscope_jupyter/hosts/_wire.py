@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypedDict
 
 from convoscope_jupyter import protocol
+from convoscope_jupyter._provider_board import ProviderHealth
 from convoscope_jupyter._running_turn import RunningTurn
 from convoscope_jupyter.messages import Conversation, Turn
 from convoscope_jupyter.session import Session
@@ -132,6 +134,7 @@ def _running_turn(running: RunningTurn) -> protocol.RunningTurn:
         text=running.text,
         reasoning=running.reasoning,
         elapsed_s=running.elapsed_s,
+        retry_in_s=running.retry_in_s,
     )
 
 
@@ -145,8 +148,8 @@ def _settings(session: Session) -> protocol.SettingsInfo:
 
 
 def _providers(session: Session) -> tuple[protocol.ProviderInfo, ...]:
-    board = session.conductor.board
-    statuses = [(provider.status(name), board.health(name)) for name, provider in session.providers.items()]
+    board, models = session.conductor.board, session.conductor.models_in_use
+    statuses = [(provider.status(name), board.health(name, models)) for name, provider in session.providers.items()]
     return tuple(
         protocol.ProviderInfo(
             name=status.name,
@@ -159,9 +162,16 @@ def _providers(session: Session) -> tuple[protocol.ProviderInfo, ...]:
             health=health.state,
             health_note=health.note,
             retry_in_s=health.retry_in_s,
+            held=tuple(_held(board.held_models(status.name, models))),
         )
         for status, health in statuses
     )
+
+
+def _held(models: Mapping[str, ProviderHealth]) -> Iterator[protocol.HeldModel]:
+    for model, health in models.items():
+        if health.state == "demoted" or health.state == "cooling":  # noqa: PLR1714 - narrows the type
+            yield protocol.HeldModel(model=model, health=health.state, note=health.note, retry_in_s=health.retry_in_s)
 
 
 def _store(session: Session) -> protocol.StoreInfo:

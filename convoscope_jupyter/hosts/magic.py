@@ -87,7 +87,7 @@ class Convo:
     def ask(self, line: str, cell: str) -> None:
         """Ask what is written below the line; the answer streams into the cell's output, its receipt under it.
 
-            %%convo [ROUTE] [--system TEXT] [--out NAME] [--session NAME]
+            %%convo [ROUTE] [--system TEXT] [--out NAME] [--session NAME] [--max-cost USD]
 
         The question is taken as it is written: nothing in it is replaced. On the line, IPython itself puts the values
         of $name and {name} in, where there are such variables; write {{ and }} for braces that shall stay.
@@ -104,6 +104,8 @@ class Convo:
                 --out NAME puts the turn into a variable, also one that broke off: NAME.text, NAME.response.receipt.
                 --session NAME goes on with the conversation of that name in this kernel, or starts it. Without it,
                 all cells share one conversation. Every kernel starts with none.
+                --max-cost USD is what that session may cost in all, from this question on: a question that would go
+                over it is refused before anything is sent.
             cell: The question.
 
         Raises:
@@ -123,6 +125,8 @@ class Convo:
             route = None if asked.route is None else Route.parse(asked.route, known=tuple(session.providers))
             if asked.system is not None:
                 session.system = asked.system
+            if asked.max_cost is not None:
+                session.max_cost_usd = asked.max_cost
             self._answer(session, prompt, route, asked.out)
         except ConvoError as error:
             _show_as_one_sentence(error, f"{type(error).__name__}: {error}")
@@ -165,9 +169,10 @@ class Convo:
             %convo                  how things stand
             %convo key PROVIDER     ask for a provider's key without showing it, for this kernel
             %convo models PROVIDER  ask a provider which models it has; Tab offers them from then on
+            %convo try PROVIDER     ask one that is left alone after failures again, with the next question
 
         Args:
-            line: Nothing, or `key` or `models` and a provider's name.
+            line: Nothing, or `key`, `models` or `try` and a provider's name.
 
         Raises:
             LineNotUnderstood: It is something else.
@@ -181,10 +186,12 @@ class Convo:
                 self._take_key(words[1:])
             elif words[0] == "models":
                 self._list_models(words[1:])
+            elif words[0] == "try":
+                self._try_now(words[1:])
             else:
                 raise LineNotUnderstood(
                     "%convo alone prints how things stand, %convo key PROVIDER asks for a key, "
-                    "and %convo models PROVIDER lists its models. "
+                    "%convo models PROVIDER lists its models, and %convo try PROVIDER ends its being left alone. "
                     "To ask a question, write %%convo on the first line of a cell and the question below."
                 )
         except ConvoError as error:
@@ -196,6 +203,14 @@ class Convo:
         if len(words) != 1 or words[0] not in session.providers:
             _refuse_provider("models", " ".join(words), list(session.providers))
         print(*map(display_safe, session.list_models(words[0], refresh=True)), sep="\n")  # noqa: T201 - a magic prints
+
+    def _try_now(self, words: list[str]) -> None:
+        session = self.session()
+        if len(words) != 1 or words[0] not in session.providers:
+            _refuse_provider("try", " ".join(words), list(session.providers))
+        for each in self._sessions.values():
+            each.try_now(words[0])
+        print(f"The next question may go to {words[0]} again.")  # noqa: T201 - a magic prints
 
     def _take_key(self, words: list[str]) -> None:
         known = [name for name in default_providers() if name != _NO_KEY_NEEDED]

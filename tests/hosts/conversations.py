@@ -81,6 +81,7 @@ class Wire:
         return [*(_steady(line) for line in self.lines), {"shown": shown}]
 
 
+_LEFT = re.compile(r"again in \d+ s")
 _TIMES = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)$")
 
 
@@ -95,6 +96,8 @@ def _steady(value: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON
         return [_steady(one) for one in value]
     if isinstance(value, str) and _TIMES.match(value):
         return "2026-01-01T00:00:00Z"
+    if isinstance(value, str):
+        return _LEFT.sub("again in 60 s", value)
     return 0.0 if key.endswith("_s") and isinstance(value, float) else value
 
 
@@ -121,6 +124,28 @@ def fallback() -> Wire:
     wire = Wire({"bad": [[ReasoningDelta(text="never shown"), limited]], "good": [list(OK)]}, route="p:bad, p:good")
     wire.send(HELLO, until="snapshot")
     wire.send(submit("Hi", "turn-1"), until="status_changed")
+    return wire
+
+
+def left_alone_and_tried_now() -> Wire:
+    limited = errors.RateLimited(
+        "p is rate limited. Wait 60 s.", provider="p", model="bad", status_code=429, retry_after_s=60
+    )
+    wire = Wire({"bad": [[limited], list(OK)]}, route="p:bad, demo:echo")
+    wire.send(HELLO, until="snapshot")
+    wire.send(submit("Hi", "turn-1"), until="status_changed")
+    wire.send(submit("Skipped", "turn-2"), until="status_changed")
+    wire.send({"type": "try_now", "provider": "p"}, until="status_changed")
+    wire.send(submit("Back", "turn-3"), until="status_changed")
+    return wire
+
+
+def asked_again_after_a_wait() -> Wire:
+    wire = Wire({"m": [[errors.RateLimited("Wait 9 s.", provider="p", model="m", retry_after_s=9)]]})
+    wire.send(HELLO, until="snapshot")
+    wire.send(submit("Hi", "turn-1"), until="retry_scheduled")
+    wire.send(HELLO, until="snapshot")  # a second view joins while the first one waits
+    wire.send({"type": "cancel"}, until="status_changed")
     return wire
 
 
@@ -194,6 +219,8 @@ ALL: dict[str, Callable[[], Wire]] = {
         answer,
         reasoning_and_unicode,
         fallback,
+        left_alone_and_tried_now,
+        asked_again_after_a_wait,
         nobody_answers,
         broken_off_and_continued,
         stopped,

@@ -33,7 +33,7 @@ def offered(line: str) -> list[str]:
         ("%%convo demo:tour, d", ["demo:"]),
         ("%%convo demo:tour,ollama:l", ["ollama:llama3:8b"]),
         ("%%convo demo:tour --s", ["--session", "--system"]),
-        ("%%convo demo:tour -", ["--out", "--session", "--system"]),
+        ("%%convo demo:tour -", ["--max-cost", "--out", "--session", "--system"]),
         ("%%convo --system brief --s", ["--session"]),
         ("%%convo --out de", []),
     ],

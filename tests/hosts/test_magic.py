@@ -86,7 +86,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch, **scripts: list[tuple[Step, ...
 def test_a_cell_is_asked_and_the_answer_printed_with_its_receipt(cells: Cells) -> None:
     printed = cells.run("%%convo demo:fail-429, demo:echo\nHello")
 
-    expected = r"Hello\n\ndemo:echo answered in \d+\.\d s, after demo:fail-429 was rate limited\.\n"
+    expected = r"Hello\n\ndemo:echo answered in under 0\.1 s, after demo:fail-429 was rate limited\.\n"
     assert re.fullmatch(expected, printed)
 
 
@@ -223,6 +223,28 @@ def test_an_answer_that_breaks_off_is_shown_so_far_kept_and_raised(cells: Cells)
     assert "File" not in printed
 
 
+def test_a_limit_on_the_line_counts_for_the_session_from_then_on(cells: Cells) -> None:
+    cells.run("%%convo demo:echo --max-cost 0.50\nHi")
+    lines = cells.run("%convo").splitlines()
+
+    assert (
+        "Spent          at most $0.50; so far about 2 tokens in 1 attempt; the cost of 1 is not known (demo:echo): "
+        "only tokens are counted there"
+    ) in lines
+    assert "US dollars above 0" in cells.refused("%%convo demo:echo --max-cost nothing\nHi")
+
+
+def test_a_refused_question_is_one_sentence_and_is_not_kept(cells: Cells) -> None:
+    cells.run("%%convo demo:echo\nHi")
+    session = magic._convos[cells.shell].session()
+    session.max_tokens_total = 2
+    printed = cells.refused("%%convo demo:echo\nheliotrope")
+
+    assert printed.startswith("BudgetExceeded: this session may use at most 2 tokens and has used about 2 so far.")
+    assert 1 == len(printed.splitlines())
+    assert 1 == len(session.conversation.turns)
+
+
 # --- %convo ---------------------------------------------------------------------------------------------------------
 
 
@@ -280,10 +302,21 @@ def test_a_providers_line_says_whether_it_can_be_asked_and_what_to_do(
     ("health", "expected"),
     [
         (ProviderHealth(state="ok"), "answered last time"),
-        (ProviderHealth(state="cooling", note="p is busy. Wait.", retry_in_s=8.2), "cooling for 9 s: p is busy. Wait."),
-        (ProviderHealth(state="failing", note="p rejected the key."), "failed last time: p rejected the key."),
+        (
+            ProviderHealth(state="demoted", note="p is busy. Wait.", retry_in_s=8.2),
+            "asked after the others for 9 s: p is busy. Wait.",
+        ),
+        (
+            ProviderHealth(state="cooling", note="p is busy. Wait.", retry_in_s=8.2),
+            "left alone for 9 s: p is busy. Wait.",
+        ),
+        (
+            ProviderHealth(state="cooling", note="p rejected the key."),
+            "left alone until its key changes: p rejected the key.",
+        ),
+        (ProviderHealth(state="failing", note="p did not answer."), "failed last time: p did not answer."),
     ],
-    ids=["ok", "cooling", "failing"],
+    ids=["ok", "demoted", "cooling", "rejected", "failing"],
 )
 def test_a_providers_line_says_how_it_fared(health: ProviderHealth, expected: str) -> None:
     status = ProviderStatus(name="p", ready=True, key_source="P_KEY", host=None, remedy=None)
@@ -295,8 +328,23 @@ def test_a_providers_line_says_how_it_fared(health: ProviderHealth, expected: st
 def test_how_the_providers_of_this_kernel_fared_is_told(cells: Cells) -> None:
     cells.run("%%convo demo:fail-429, demo:echo\nHi")
 
-    demo = next(line for line in cells.run("%convo").splitlines() if line.startswith("demo"))
-    assert demo.endswith("answered last time")
+    lines = cells.run("%convo").splitlines()
+    assert next(line for line in lines if line.startswith("demo")).endswith("answered last time")
+    held = next(line for line in lines if line.startswith("Left alone"))
+    assert held.startswith("Left alone     demo:fail-429 for 20 s: ")
+
+
+def test_a_provider_that_is_left_alone_is_asked_again_on_request(cells: Cells) -> None:
+    cells.run("%%convo demo:fail-429, demo:echo\nHi")
+    said = cells.run("%convo try demo")
+    cells.run("%%convo demo:fail-429, demo:echo --out turn\nAgain")
+
+    assert "The next question may go to demo again.\n" == said
+    assert [False, False] == [attempt.held_back for attempt in cells.shell.user_ns["turn"].response.attempts]
+
+
+def test_a_provider_to_try_that_is_not_there_is_refused_with_the_near_one(cells: Cells) -> None:
+    assert "%convo try needs the name of a provider. Did you mean %convo try demo?" in cells.refused("%convo try demi")
 
 
 def test_a_dotenv_that_does_not_count_is_told(cells: Cells) -> None:
@@ -352,7 +400,7 @@ def test_without_anybody_to_ask_a_key_is_refused_in_one_sentence(cells: Cells, m
         ("%convo key demo", "the demo needs no key. Those that need one: "),
         (
             "%convo What is love",
-            "%convo alone prints how things stand, %convo key PROVIDER asks for a key, and %convo models ",
+            "%convo alone prints how things stand, %convo key PROVIDER asks for a key, %convo models ",
         ),
     ],
     ids=[

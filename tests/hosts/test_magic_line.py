@@ -25,13 +25,15 @@ UNDERSTOOD = {
     '--system ""': CellLine(system=""),
     '--system "-- a list"': CellLine(system="-- a list"),
     "--out turn --session review": CellLine(out="turn", session="review"),
+    "--max-cost 0.50": CellLine(max_cost="0.50"),
     '--session " two words "': CellLine(session="two words"),
 }
 
 REFUSED = {
     "--systm x": "there is no option '--systm'. Did you mean --system?",
     "--ouput x": "there is no option '--ouput'. Did you mean --out?",
-    "-z": "there is no option '-z'. The options are --out, --session, --system.",
+    "-z": "there is no option '-z'. The options are --max-cost, --out, --session, --system.",
+    "--max-cost": "--max-cost needs a value. Write --max-cost 0.50.",
     "--out": "--out needs a value. Write --out turn.",
     "--out --session x": "--out needs a value. Write --out turn.",
     "--out a --out b": "--out is given twice. Leave one of them out.",

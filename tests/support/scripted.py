@@ -44,6 +44,10 @@ class Scripted:
     def status(self, name: str) -> ProviderStatus:
         return ProviderStatus(name=name, ready=True, key_source=None, host=self.host, remedy=None)
 
+    def endpoint(self, name: str, model: str) -> str:
+        del model
+        return f"{name} {self.host or ''}"
+
     def load(self) -> None:
         """Nothing to import."""
 

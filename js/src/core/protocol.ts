@@ -12,12 +12,14 @@ export type Command =
   | NewConversation
   | Rename
   | Export
-  | ListModels;
+  | ListModels
+  | TryNow;
 export type Event =
   | Snapshot
   | TurnStarted
   | AttemptBegun
   | AttemptOver
+  | RetryScheduled
   | Delta
   | TurnEnded
   | EarlierTurns
@@ -125,6 +127,13 @@ export interface ListModels {
   type: "list_models";
 }
 /**
+ * Let the next question go to a provider that is held back. Answered by `StatusChanged`.
+ */
+export interface TryNow {
+  provider: string;
+  type: "try_now";
+}
+/**
  * Everything a view needs, at once. `seq` is that of the last event it already holds.
  */
 export interface Snapshot {
@@ -153,8 +162,9 @@ export interface ConversationInfo {
  * One line of the model picker's status list.
  */
 export interface ProviderInfo {
-  health: "unknown" | "ok" | "cooling" | "failing";
+  health: "unknown" | "ok" | "demoted" | "cooling" | "failing";
   health_note: string | null;
+  held: HeldModel[];
   host: string | null;
   key_source: string | null;
   models: string[];
@@ -165,6 +175,15 @@ export interface ProviderInfo {
   retry_in_s: number | null;
 }
 /**
+ * A model of the route that is not asked first, while its provider may be.
+ */
+export interface HeldModel {
+  health: "demoted" | "cooling";
+  model: string;
+  note: string | null;
+  retry_in_s: number | null;
+}
+/**
  * The answer being written, as far as it has come.
  */
 export interface RunningTurn {
@@ -172,6 +191,7 @@ export interface RunningTurn {
   elapsed_s: number;
   model: ModelRef | null;
   reasoning: string;
+  retry_in_s: number | null;
   text: string;
   turn_id: string;
 }
@@ -204,6 +224,8 @@ export interface Attempt {
       )
     | null;
   error_message: string | null;
+  held_back: boolean;
+  max_output_tokens: number | null;
   model: ModelRef;
   price_source: string | null;
   raw_finish_reason: string | null;
@@ -213,6 +235,7 @@ export interface Attempt {
   retry_after_s: number | null;
   started_at: string;
   status_code: number | null;
+  temperature: number | null;
   time_to_first_chunk_s: number | null;
   usage: Usage;
 }
@@ -338,6 +361,16 @@ export interface AttemptOver {
   seq: number;
   turn_id: string;
   type: "attempt_over";
+}
+/**
+ * Every model has failed; one of them is asked again in a while, unless the person stops it.
+ */
+export interface RetryScheduled {
+  delay_s: number;
+  model: ModelRef;
+  seq: number;
+  turn_id: string;
+  type: "retry_scheduled";
 }
 /**
  * More of the answer. A wrong offset means something was lost: say hello again.
