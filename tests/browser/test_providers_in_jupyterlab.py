@@ -82,8 +82,8 @@ def test_how_the_providers_fare_shows_in_the_picker(lab: LabPage) -> None:
 
         expect(picker).to_contain_text("key from your code")
         expect(picker).to_contain_text(urlsplit(server.url).netloc)
-        expect(picker.locator(".provider", has_text="openai")).to_contain_text("cooling")
-        expect(picker.locator(".provider", has_text="anthropic")).to_contain_text("failed last time")
+        expect(picker.locator(".provider", has_text="openai")).to_contain_text("left alone for")
+        expect(picker.locator(".provider", has_text="anthropic")).to_contain_text("asked after the others for")
         expect(picker.locator(".provider", has_text="google")).to_contain_text("answered last time")
         assert KEY not in picker.inner_text()
 

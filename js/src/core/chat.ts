@@ -2,7 +2,7 @@
 import type { Command, Export, SettingsInfo, Turn } from "./protocol";
 import { createStore, type Pending, PROTOCOL_VERSION, type Store } from "./store";
 import type { Dispose, Transport } from "./transport";
-import { textOf } from "./turns";
+import { chosenOf, textOf } from "./turns";
 
 /** After this long without an answer the user is told that the chat waits. */
 const LATE_MS = 2_500;
@@ -20,6 +20,8 @@ export interface Chat {
   /** Asks what is in the draft, or `text`. False when there is nothing to ask or no way to ask it now. */
   submit(text?: string): boolean;
   retry(turn: Turn, route?: string): void;
+  /** Asks again, those who are held back as well. */
+  retryNow(turn: Turn): void;
   continueAnswer(turn: Turn, route?: string): void;
   stop(): void;
   configure(change: Partial<SettingsInfo>): void;
@@ -31,6 +33,8 @@ export interface Chat {
   exportTo(suffix: Export["suffix"]): void;
   /** Asks a provider for all of its models. Nothing else ever does. */
   listModels(provider: string): void;
+  /** Lets the next question go to a provider that is held back. */
+  tryNow(provider: string): void;
   setDraft(text: string): void;
   closeNotice(id: number): void;
   dispose(): void;
@@ -61,6 +65,18 @@ export function createChat({ transport, conversationId = null, storage = session
     return true;
   };
 
+  const tryNow = (provider: string) => {
+    const { phase, trying } = store.get();
+    if (phase === "kernel_gone" || trying.has(provider)) return;
+    store.dispatch({ type: "try_now_sent", provider });
+    line.send({ type: "try_now", provider });
+  };
+
+  const retry = (turn: Turn, route: string | null) => {
+    const ids = { turn_id: newId(), source_turn_id: turn.id };
+    ask({ type: "retry", ...ids, route }, textOf(turn.prompt));
+  };
+
   return {
     store,
     submit(text) {
@@ -68,9 +84,15 @@ export function createChat({ transport, conversationId = null, storage = session
       if (asked.trim() === "") return false;
       return ask({ type: "submit", turn_id: newId(), text: asked }, asked);
     },
-    retry(turn, route) {
-      const ids = { turn_id: newId(), source_turn_id: turn.id };
-      ask({ type: "retry", ...ids, route: route ?? null }, textOf(turn.prompt));
+    retry: (turn, route) => retry(turn, route ?? null),
+    retryNow(turn) {
+      const skipped = chosenOf(turn)?.attempts.filter((attempt) => attempt.held_back) ?? [];
+      const known = store.get().providers.map((provider) => provider.name);
+      // First, since the kernel carries out one command after the other.
+      for (const name of new Set(skipped.map((attempt) => attempt.model.provider))) {
+        if (known.includes(name)) tryNow(name);
+      }
+      retry(turn, null);
     },
     continueAnswer(turn, route) {
       const ids = { turn_id: newId(), source_turn_id: turn.id };
@@ -105,6 +127,7 @@ export function createChat({ transport, conversationId = null, storage = session
       store.dispatch({ type: "list_models_sent", provider });
       line.send({ type: "list_models", provider });
     },
+    tryNow,
     setDraft: (text) => store.dispatch({ type: "draft", text }),
     closeNotice: (id) => store.dispatch({ type: "notice_closed", id }),
     dispose() {

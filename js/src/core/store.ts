@@ -15,14 +15,16 @@ import type {
   Retry,
   SettingsInfo,
   Snapshot,
+  StatusChanged,
   StoreInfo,
   Submit,
   Turn,
   TurnEnded,
 } from "./protocol";
+import { canonicalRoute, isHeld } from "./providers";
 import type { Dispose, LinkStatus } from "./transport";
 import { pathWith, textOf, withStreamedText } from "./turns";
-import { listedWords, savedWords } from "./words";
+import { againWords, listedWords, savedWords } from "./words";
 
 export const PROTOCOL_VERSION = 1;
 
@@ -37,6 +39,8 @@ export interface Running {
   readonly text: string;
   readonly reasoning: string;
   readonly started_ms: number;
+  /** When `model` is asked again, which has failed before; `null` while it is being asked. */
+  readonly again_ms: number | null;
   readonly stopping: boolean;
 }
 
@@ -86,6 +90,8 @@ export interface State {
   readonly providers_ms: number;
   /** By provider; absent: never asked. */
   readonly listings: ReadonlyMap<string, Listing>;
+  /** Providers that shall be asked again at once, and the kernel has not said so yet. */
+  readonly trying: ReadonlySet<string>;
   readonly store: StoreInfo | null;
   readonly resumable: ConversationInfo | null;
   readonly draft: string;
@@ -105,6 +111,7 @@ export type Action =
   | { readonly type: "configure_sent"; readonly change: Partial<SettingsInfo> }
   | { readonly type: "load_earlier_sent" }
   | { readonly type: "list_models_sent"; readonly provider: string }
+  | { readonly type: "try_now_sent"; readonly provider: string }
   | { readonly type: "draft"; readonly text: string }
   | { readonly type: "notice_closed"; readonly id: number };
 
@@ -124,6 +131,7 @@ export const INITIAL: State = {
   providers: [],
   providers_ms: 0,
   listings: new Map(),
+  trying: new Set(),
   store: null,
   resumable: null,
   draft: "",
@@ -171,6 +179,8 @@ export function reduce(state: State, action: Action): State {
         listings: new Map(state.listings).set(action.provider, { busy: true, problem: null }),
         said: "Listing models.",
       };
+    case "try_now_sent":
+      return { ...state, trying: new Set(state.trying).add(action.provider) };
     case "draft":
       return { ...state, draft: action.text };
     case "notice_closed":
@@ -196,11 +206,22 @@ function onNext(state: State, event: Exclude<Event, Snapshot>, now_ms: number): 
       return onTurnStarted(state, event.turn, now_ms);
     case "attempt_begun":
       // What a failed model thought aloud is not part of the next one's answer.
-      return running(state, event.turn_id, (run) => ({ ...run, model: event.model, reasoning: "" }));
+      return running(state, event.turn_id, (run) => ({
+        ...run,
+        model: event.model,
+        again_ms: null,
+        reasoning: "",
+      }));
     case "attempt_over":
       return running(state, event.turn_id, (run) => ({
         ...run,
         attempts: [...run.attempts.slice(0, event.index), event.attempt],
+      }));
+    case "retry_scheduled":
+      return running(state, event.turn_id, (run) => ({
+        ...run,
+        model: event.model,
+        again_ms: now_ms + event.delay_s * 1000,
       }));
     case "delta":
       return running(state, event.turn_id, (run) => extended(run, event));
@@ -214,16 +235,7 @@ function onNext(state: State, event: Exclude<Event, Snapshot>, now_ms: number): 
         loading_earlier: false,
       };
     case "status_changed":
-      return {
-        ...state,
-        conversation: event.conversation,
-        settings: event.settings,
-        providers: event.providers,
-        providers_ms: now_ms,
-        store: event.store,
-        configuring: null,
-        confirmed: state.confirmed + (state.configuring ? 1 : 0),
-      };
+      return onStatusChanged(state, event, now_ms);
     case "exported":
       return onExported(state, event);
     case "models_listed":
@@ -234,6 +246,36 @@ function onNext(state: State, event: Exclude<Event, Snapshot>, now_ms: number): 
       // A newer kernel may say more than this view understands.
       return state;
   }
+}
+
+function onStatusChanged(state: State, event: StatusChanged, now_ms: number): State {
+  const { configuring, trying } = state;
+  const confirmed = configuring !== null && isConfirmed(configuring, state.settings, event.settings);
+  const again = event.providers.filter((each) => trying.has(each.name) && !isHeld(each)).map((each) => each.name);
+  return {
+    ...state,
+    conversation: event.conversation,
+    settings: event.settings,
+    providers: event.providers,
+    providers_ms: now_ms,
+    trying: NOBODY,
+    store: event.store,
+    configuring: confirmed ? null : configuring,
+    confirmed: state.confirmed + (confirmed ? 1 : 0),
+    said: again.length > 0 ? againWords(again) : state.said,
+  };
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** Whether a status answers the change that was sent. One that another session caused leaves the settings as they were. */
+function isConfirmed(sent: Partial<SettingsInfo>, before: SettingsInfo | null, now: SettingsInfo): boolean {
+  const same = (a: Partial<SettingsInfo>, b: SettingsInfo) =>
+    (a.route === undefined || canonicalRoute(a.route) === canonicalRoute(b.route)) &&
+    (a.system === undefined || a.system === b.system) &&
+    (a.temperature === undefined || a.temperature === b.temperature) &&
+    (a.max_output_tokens === undefined || a.max_output_tokens === b.max_output_tokens);
+  return same(sent, now) || before === null || !same(before, now);
 }
 
 /** Nothing will be heard any more: what has come of the answer stands, what was asked goes back into the box. */
@@ -256,6 +298,7 @@ function cutOff(state: State): State {
     configuring: null,
     loading_earlier: false,
     listings: ended(state.listings, null),
+    trying: NOBODY,
     draft: pending?.command.type === "submit" ? joined(pending.text, state.draft) : state.draft,
   };
 }
@@ -290,6 +333,7 @@ function fromSnapshot(state: State, event: Snapshot, now_ms: number): State {
       text: run.text,
       reasoning: run.reasoning,
       started_ms: now_ms - run.elapsed_s * 1000,
+      again_ms: run.retry_in_s === null ? null : now_ms + run.retry_in_s * 1000,
       stopping: state.running?.turn_id === run.turn_id && state.running.stopping,
     },
     pending: kept,
@@ -299,6 +343,7 @@ function fromSnapshot(state: State, event: Snapshot, now_ms: number): State {
     providers: event.providers,
     providers_ms: now_ms,
     listings: ended(state.listings, null),
+    trying: NOBODY,
     store: event.store,
     resumable: event.resumable,
     notices: event.conversation.id === state.conversation?.id ? state.notices : state.notices.filter(isRefusal),
@@ -324,6 +369,7 @@ function onTurnStarted(state: State, turn: Turn, now_ms: number): State {
       text: "",
       reasoning: "",
       started_ms: mine?.asked_ms ?? now_ms,
+      again_ms: null,
       stopping: mine?.stopping ?? false,
     },
   };
@@ -384,6 +430,7 @@ function onRejected(state: State, event: Rejected): State {
     pending: mine ? null : pending,
     draft: mine && pending.command.type === "submit" ? joined(pending.text, state.draft) : state.draft,
     configuring: event.command === "configure" ? null : state.configuring,
+    trying: event.command === "try_now" ? NOBODY : state.trying,
     loading_earlier: event.command === "load_earlier" ? false : state.loading_earlier,
     running: event.command === "cancel" && state.running ? { ...state.running, stopping: false } : state.running,
   };

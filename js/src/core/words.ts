@@ -2,28 +2,57 @@
 import type { Attempt, ConversationInfo, ProviderInfo, Response, StoreInfo, Turn } from "./protocol";
 import { chosenOf, type ErrorKind, modelName, textOf } from "./turns";
 
-/** After a model's name: "openai:gpt-5-mini rate limited". */
+/** After a model's name, as `receipt_sentence` in messages.py says it. */
 const KIND: Record<ErrorKind, string> = {
-  missing_credentials: "has no key",
+  missing_credentials: "had no key",
   authentication: "rejected the key",
   permission_denied: "refused access",
-  insufficient_quota: "out of credit",
-  rate_limited: "rate limited",
-  overloaded: "overloaded",
-  server_error: "failed inside",
-  connection_failed: "not reachable",
-  timed_out: "timed out",
-  model_not_found: "unknown model",
-  context_too_long: "window too small",
-  content_filtered: "stopped by its content filter",
+  insufficient_quota: "was out of credit",
+  rate_limited: "was rate limited",
+  overloaded: "was overloaded",
+  server_error: "had a server error",
+  connection_failed: "could not be reached",
+  timed_out: "did not answer in time",
+  model_not_found: "does not know the model",
+  context_too_long: "had too small a window",
+  content_filtered: "stopped at its content filter",
   invalid_request: "refused the request",
   protocol_error: "sent something unreadable",
   interrupted: "broke off",
-  cancelled: "stopped",
+  cancelled: "was stopped",
+};
+
+const STATUS: Record<Response["status"], string> = {
+  complete: "answered in",
+  cancelled: "was stopped after",
+  interrupted: "broke off after",
+  failed: "failed after",
 };
 
 export function kindWords(kind: ErrorKind): string {
   return KIND[kind] ?? kind.replaceAll("_", " ");
+}
+
+/** What became of a model that gave no answer: "was rate limited", "was skipped because it was rate limited …". */
+export function fateWords({ error_kind, held_back }: Attempt): string {
+  if (error_kind === null) return "answered";
+  return held_back ? `was skipped because it ${kindWords(error_kind)} shortly before` : kindWords(error_kind);
+}
+
+/** One plain sentence: who answered, after whom, in what time. `receipt_sentence` in messages.py says the same. */
+export function receiptSentence(response: Response): string {
+  const last = answeringAttempt(response);
+  const failures = failedAttempts(response)
+    .filter((attempt) => attempt.error_kind !== null)
+    .map((attempt) => `${modelName(attempt.model)} ${fateWords(attempt)}`)
+    .join(", ");
+  if (last === null) {
+    if (textOf(response.message) !== "") return "Which model answered is not recorded.";
+    return failures ? `No model answered: ${failures}.` : "No model was asked.";
+  }
+  const { duration_s } = last;
+  const head = `${modelName(last.model)} ${STATUS[response.status]} ${duration_s < 0.05 ? "under 0.1" : duration_s.toFixed(1)} s`;
+  return failures ? `${head}, after ${failures}.` : `${head}.`;
 }
 
 export function seconds(value: number): string {
@@ -32,20 +61,25 @@ export function seconds(value: number): string {
   return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
 }
 
+/** A countdown: by the second while that is of use. */
+export function waitWords(left_s: number): string {
+  const [figure, unit] = left_s <= 120 ? [left_s, "s"] : [Math.ceil(left_s / 60), "min"];
+  return `${figure}\u00a0${unit}`;
+}
+
 export const wholeNumber = new Intl.NumberFormat("en");
 
 export function count(value: number, noun: string): string {
   return `${wholeNumber.format(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-/** Two figures that matter: $0.00034, $0.012, $1.20. */
-export function dollars(decimal: string): string | null {
+/** Cents, or four places where it is no whole number of them, as `dollars` in _text.py: $1.20, $0.0123. */
+export function dollars(decimal: string | number): string | null {
   const value = Number(decimal);
   if (!Number.isFinite(value)) return null;
-  if (value === 0) return "$0";
-  if (value < 0.000_1) return "under $0.0001";
-  if (value < 0.01) return `$${value.toFixed(4)}`;
-  return `$${value.toFixed(value < 1 ? 3 : 2)}`;
+  if (value > 0 && value < 0.000_1) return "under $0.0001";
+  const isCents = Math.abs(value * 100 - Math.round(value * 100)) < 1e-9;
+  return `$${value.toFixed(isCents ? 2 : 4)}`;
 }
 
 /** The attempt whose text the answer is; `null` when none gave any. */
@@ -59,10 +93,57 @@ export function failedAttempts(response: Response): readonly Attempt[] {
   return answeringAttempt(response) ? response.attempts.slice(0, -1) : response.attempts;
 }
 
-/** "openai:gpt-5-mini rate limited" */
+/** "openai:gpt-5-mini was rate limited", "openai:gpt-5-mini was skipped" */
 export function attemptInShort(attempt: Attempt): string {
-  return `${modelName(attempt.model)} ${attempt.error_kind ? kindWords(attempt.error_kind) : "answered"}`;
+  return `${modelName(attempt.model)} ${attempt.held_back ? "was skipped" : fateWords(attempt)}`;
 }
+
+/** "after google:gemini was overloaded, openai:gpt-5 was skipped" */
+function failedWords(failed: readonly Attempt[]): string {
+  if (failed.length <= 2) return `after ${failed.map(attemptInShort).join(", ")}`;
+  const skipped = failed.filter((attempt) => attempt.held_back).length;
+  if (skipped === 0) return `after ${failed.length} that failed`;
+  return `after ${failed.length} that ${skipped < failed.length ? "failed or " : ""}were skipped`;
+}
+
+/** What attempts cost together: the part that is known, and how many it leaves out. As `Cost` in messages.py. */
+interface Cost {
+  readonly known_usd: number;
+  readonly priced: number;
+  readonly unpriced: number;
+}
+
+function costOf(attempts: readonly Attempt[], providers: readonly ProviderInfo[]): Cost {
+  const offline = new Set(providers.filter((provider) => provider.offline).map((provider) => provider.name));
+  const charged = attempts.filter((each) => !wasTurnedAway(each) && !offline.has(each.model.provider));
+  const prices = charged.map((each) => Number(each.cost_usd ?? Number.NaN)).filter(Number.isFinite);
+  return {
+    known_usd: prices.reduce((sum, price) => sum + price, 0),
+    priced: prices.length,
+    unpriced: charged.length - prices.length,
+  };
+}
+
+/** No model began to work, so that nothing can have been charged. */
+function wasTurnedAway(attempt: Attempt): boolean {
+  const { error_kind, response_model, time_to_first_chunk_s, status_code, held_back } = attempt;
+  if (error_kind === null || response_model !== null || time_to_first_chunk_s !== null) return false;
+  return held_back || (status_code !== null && status_code >= 400) || NEVER_BEGUN.has(error_kind);
+}
+
+/** `_REFUSALS` in messages.py. */
+const NEVER_BEGUN: ReadonlySet<ErrorKind> = new Set([
+  "missing_credentials",
+  "authentication",
+  "permission_denied",
+  "insufficient_quota",
+  "rate_limited",
+  "overloaded",
+  "connection_failed",
+  "model_not_found",
+  "context_too_long",
+  "invalid_request",
+]);
 
 /** The receipt's parts, in order: who, after whom, how long, how much. */
 export function receiptParts(response: Response, providers: readonly ProviderInfo[]): string[] {
@@ -70,23 +151,42 @@ export function receiptParts(response: Response, providers: readonly ProviderInf
   if (!answering) return [];
   const failed = failedAttempts(response);
   const parts = [modelName(answering.model)];
-  if (failed.length > 2) parts.push(`after ${failed.length} that failed`);
-  else if (failed.length > 0) parts.push(`after ${failed.map(attemptInShort).join(", ")}`);
+  if (failed.length > 0) parts.push(failedWords(failed));
   if (response.finish_reason === "length") parts.push("cut at its limit");
   if (response.finish_reason === "content_filter") parts.push("stopped by its content filter");
   parts.push(seconds(answering.duration_s));
   const { output_tokens } = answering.usage;
   if (output_tokens !== null) parts.push(count(output_tokens, "token"));
-  const offline = providers.some((provider) => provider.name === answering.model.provider && provider.offline);
-  const cost = answering.cost_usd === null ? null : dollars(answering.cost_usd);
-  if (cost && !offline) parts.push(cost);
-  else if (!offline && output_tokens !== null) parts.push("cost unknown");
+  const { known_usd, priced, unpriced } = costOf(response.attempts, providers);
+  if (priced > 0) parts.push(`${unpriced > 0 ? "at least " : ""}${dollars(known_usd)}`);
+  else if (unpriced > 0 && output_tokens !== null) parts.push("cost unknown");
   return parts;
+}
+
+/** Under the lines of the opened receipt, where there are several: how many, how long, how much. */
+export function sumWords(attempts: readonly Attempt[], providers: readonly ProviderInfo[]): string {
+  const skipped = attempts.filter((attempt) => attempt.held_back).length;
+  const asked = count(attempts.length - skipped, "attempt");
+  const parts = [
+    `In all: ${asked}${skipped > 0 ? `, ${skipped} skipped` : ""}`,
+    seconds(attempts.reduce((sum, { duration_s }) => sum + duration_s, 0)),
+  ];
+  const { known_usd, priced, unpriced } = costOf(attempts, providers);
+  const without = unpriced > 0 ? `, without ${count(unpriced, "attempt")} of unknown cost` : "";
+  if (priced > 0) parts.push(`${dollars(known_usd)}${without}`);
+  else if (unpriced > 0) parts.push("cost unknown");
+  return parts.join(" · ");
 }
 
 /** One attempt's line in the opened receipt, without the model's name. */
 export function attemptDetails(attempt: Attempt): string[] {
   const parts: string[] = [];
+  if (attempt.held_back && attempt.error_kind !== null) {
+    parts.push(`not asked: it ${kindWords(attempt.error_kind)} shortly before`);
+    if (attempt.retry_after_s !== null)
+      parts.push(`its pause lasted ${waitWords(Math.ceil(attempt.retry_after_s))} more`);
+    return parts;
+  }
   if (attempt.error_kind === null) {
     parts.push("answered");
   } else {
@@ -113,6 +213,8 @@ export function attemptDetails(attempt: Attempt): string[] {
   if (cost && attempt.cost_usd !== "0") parts.push(attempt.price_source ? `${cost} by ${attempt.price_source}` : cost);
   if (attempt.response_model && attempt.response_model !== attempt.model.name)
     parts.push(`as ${attempt.response_model}`);
+  if (attempt.temperature !== null) parts.push(`temperature ${attempt.temperature}`);
+  if (attempt.max_output_tokens !== null) parts.push(`at most ${count(attempt.max_output_tokens, "token")}`);
   return parts;
 }
 
@@ -128,10 +230,16 @@ export function problemOf(response: Response): string | null {
     case "interrupted":
       return last?.error_message ?? "The connection was lost. Continue the answer, or retry.";
     case "failed":
+      if (wasHeldBack(response)) return "No model was asked: each of them failed shortly before.";
       return response.attempts.length === 0
         ? "No model was asked. Choose one below and press Retry."
         : "No model answered.";
   }
+}
+
+/** Whether nothing was sent, since every model had failed shortly before. */
+export function wasHeldBack({ status, attempts }: Response): boolean {
+  return status === "failed" && attempts.length > 0 && attempts.every((attempt) => attempt.held_back);
 }
 
 /** Whether there is a part of an answer that another can go on from. */
@@ -145,16 +253,14 @@ export function endWords(turn: Turn): string {
   const response = chosenOf(turn);
   if (!response) return "";
   switch (response.status) {
-    case "complete": {
-      const answering = answeringAttempt(response);
-      return answering ? `Answered by ${modelName(answering.model)}.` : "Answered.";
-    }
+    case "complete":
+      return answeringAttempt(response) ? receiptSentence(response) : "Answered.";
     case "cancelled":
       return "Stopped.";
     case "interrupted":
       return "The answer broke off. Continue and Retry are below it.";
     case "failed":
-      return "No model answered. Retry is below.";
+      return wasHeldBack(response) ? "No model was asked. Try now is below." : "No model answered. Retry is below.";
   }
 }
 
@@ -167,6 +273,11 @@ export function storeWords(store: StoreInfo): string {
 /** What is told when a conversation was exported. */
 export function savedWords(path: string): string {
   return `Saved as ${cut(path, 200)}, beside the notebook.`;
+}
+
+/** What is told when providers that were held back shall be asked again. */
+export function againWords(providers: readonly string[]): string {
+  return `${providers.map((each) => cut(each, 64)).join(", ")} can be asked again.`;
 }
 
 /** What is told when a provider's models are listed. */

@@ -55,6 +55,7 @@ export function provider(name: string, change: Partial<ProviderInfo> = {}): Prov
     health: "unknown",
     health_note: null,
     retry_in_s: null,
+    held: [],
     ...change,
   };
 }
@@ -106,6 +107,9 @@ export function attempt(model: string, change: Partial<Attempt> = {}): Attempt {
     usage: { input_tokens: 1204, output_tokens: 412, cached_input_tokens: null, reasoning_tokens: null },
     cost_usd: "0.000301",
     price_source: "genai-prices 2026-11",
+    temperature: null,
+    max_output_tokens: null,
+    held_back: false,
     ...change,
   };
 }
@@ -121,6 +125,23 @@ export const RATE_LIMITED = attempt("openai:gpt-5-mini", {
   cost_usd: null,
   price_source: null,
 });
+
+/** A model that was not asked, because of what happened shortly before. */
+export function skipped(model: string, change: Partial<Attempt> = {}): Attempt {
+  return attempt(model, {
+    duration_s: 0,
+    held_back: true,
+    error_kind: "rate_limited",
+    error_message: "Nothing was sent: it failed shortly before. It is asked again in 18 s. Wait, or try it now.",
+    retry_after_s: 18,
+    time_to_first_chunk_s: null,
+    usage: RATE_LIMITED.usage,
+    cost_usd: null,
+    price_source: null,
+    raw_finish_reason: null,
+    ...change,
+  });
+}
 
 export function response(text: string, change: Partial<Response> = {}): Response {
   return {

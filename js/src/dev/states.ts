@@ -1,6 +1,16 @@
 /** Every state the chat can be in, to be looked at one by one. */
 import type { Response } from "../core/protocol";
-import { attempt, type FakeKernel, PROVIDERS, provider, RATE_LIMITED, response, SNAPSHOT, turn } from "./kernel";
+import {
+  attempt,
+  type FakeKernel,
+  PROVIDERS,
+  provider,
+  RATE_LIMITED,
+  response,
+  SNAPSHOT,
+  skipped,
+  turn,
+} from "./kernel";
 
 const ANSWER = `The covariance is infinite because the **Jacobian is rank deficient**: at least one parameter does not change the residuals, so \`curve_fit\` cannot tell how uncertain it is.
 
@@ -66,6 +76,19 @@ const STANDINGS = [
     health_note: "openai:gpt-5-mini is rate limited. Wait 20 s, or add another model to the route.",
     retry_in_s: 18,
   }),
+  provider("mistral", {
+    key_source: "MISTRAL_API_KEY",
+    models: ["mistral-small"],
+    health: "demoted",
+    health_note: "mistral:mistral-small is overloaded. Retry in a moment, or add another model to the route.",
+    retry_in_s: 12,
+  }),
+  provider("groq", {
+    key_source: "GROQ_API_KEY",
+    models: ["llama-4"],
+    health: "cooling",
+    health_note: "groq rejected the key. Set GROQ_API_KEY and press Retry.",
+  }),
   provider("google", {
     key_source: "./.env",
     models: ["gemini-2.5-flash"],
@@ -84,6 +107,51 @@ const STANDINGS = [
     health: "ok",
   }),
 ];
+
+const HELD_MODEL = PROVIDERS.map((each) =>
+  each.name === "openai"
+    ? provider("openai", {
+        models: ["gpt-5-mini", "gpt-5"],
+        health: "ok",
+        held: [
+          {
+            model: "gpt5-mini",
+            health: "cooling",
+            note: "openai has no model gpt5-mini. Near names: gpt-5-mini.",
+            retry_in_s: 280,
+          },
+        ],
+      })
+    : each,
+);
+
+const withRoute = (route: string) => ({ ...SNAPSHOT.settings, route });
+
+/** Everything that a receipt can hold, with names and notes that need room. */
+const LONG = response(SHORT, {
+  attempts: [
+    skipped("openai:gpt-5-mini"),
+    skipped("groq:llama-4", { error_kind: "authentication", retry_after_s: null }),
+    attempt("openrouter:meta-llama/llama-4-maverick-17b-128e-instruct:free", {
+      duration_s: 30.1,
+      error_kind: "timed_out",
+      error_message: "openrouter sent no text for 30 s. Retry, or add another model to the route.",
+      time_to_first_chunk_s: null,
+      usage: RATE_LIMITED.usage,
+      cost_usd: null,
+      price_source: null,
+      temperature: 0.2,
+      max_output_tokens: 2000,
+    }),
+    { ...RATE_LIMITED, model: { provider: "mistral", name: "mistral-small" } },
+    attempt("google:gemini-2.5-flash", {
+      response_model: "gemini-2.5-flash-preview-09-2026",
+      usage: { input_tokens: 12_048, output_tokens: 1412, cached_input_tokens: 9000, reasoning_tokens: 700 },
+      temperature: 0.2,
+      max_output_tokens: 2000,
+    }),
+  ],
+});
 
 export const STATES: Record<string, (kernel: FakeKernel) => void> = {
   connecting: () => undefined,
@@ -164,6 +232,49 @@ export const STATES: Record<string, (kernel: FakeKernel) => void> = {
         }),
       ),
     ),
+  "failed, all held back": (kernel) =>
+    kernel.snapshot({
+      ...conversation(
+        response("", {
+          status: "failed",
+          finish_reason: "error",
+          attempts: [
+            skipped("openai:gpt-5-mini"),
+            skipped("groq:llama-4", { error_kind: "authentication", retry_after_s: null }),
+          ],
+        }),
+      ),
+      providers: STANDINGS,
+      settings: withRoute("openai:gpt-5-mini, groq:llama-4"),
+    }),
+  "answered, the first was skipped": (kernel) =>
+    kernel.snapshot({
+      ...conversation(
+        response(SHORT, { attempts: [skipped("openai:gpt-5-mini"), attempt("google:gemini-2.5-flash")] }),
+      ),
+      providers: STANDINGS,
+    }),
+  "answered, a long receipt": (kernel) => {
+    kernel.snapshot(conversation(LONG));
+    setTimeout(() => press(".turn:last-child .receipt-line"), 60);
+  },
+  "waiting, the first was skipped": (kernel) => {
+    kernel.snapshot({ conversation: titled, turns: [], providers: STANDINGS });
+    kernel.say({ type: "turn_started", turn: turn("t-1", QUESTION) });
+    kernel.say({ type: "attempt_over", turn_id: "t-1", index: 0, attempt: skipped("openai:gpt-5-mini") });
+    kernel.say({
+      type: "attempt_begun",
+      turn_id: "t-1",
+      index: 1,
+      model: { provider: "google", name: "gemini-2.5-flash" },
+    });
+  },
+  "waiting to ask again": (kernel) => {
+    kernel.snapshot({ conversation: titled, turns: [] });
+    kernel.say({ type: "turn_started", turn: turn("t-1", QUESTION) });
+    kernel.say({ type: "attempt_over", turn_id: "t-1", index: 0, attempt: RATE_LIMITED });
+    kernel.say({ type: "retry_scheduled", turn_id: "t-1", model: RATE_LIMITED.model, delay_s: 20 });
+  },
   "not saved": (kernel) =>
     kernel.snapshot({
       ...conversation(response(SHORT)),
@@ -188,6 +299,22 @@ export const STATES: Record<string, (kernel: FakeKernel) => void> = {
       providers: STANDINGS,
       settings: { ...SNAPSHOT.settings, route: "google:gemini-2.5-flash" },
     }),
+  "picker, the first is asked last": (kernel) => {
+    kernel.snapshot({
+      ...conversation(response(SHORT)),
+      providers: STANDINGS,
+      settings: withRoute("mistral:mistral-small, demo:tour"),
+    });
+    press(".route");
+  },
+  "picker, a model is left alone": (kernel) => {
+    kernel.snapshot({
+      ...conversation(response(SHORT)),
+      providers: HELD_MODEL,
+      settings: withRoute("openai:gpt5-mini, openai:gpt-5"),
+    });
+    press(".route");
+  },
   "models being listed": (kernel) => {
     kernel.snapshot(conversation(response(SHORT)));
     press(".route");

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Chat, createChat } from "../../src/core/chat";
 import { crc32 } from "../../src/core/crc32";
-import { type FakeKernel, fakeKernel, response, SNAPSHOT, turn } from "../../src/dev/kernel";
+import { type FakeKernel, fakeKernel, response, SNAPSHOT, skipped, turn } from "../../src/dev/kernel";
 
 let kernel: FakeKernel;
 let chat: Chat;
@@ -187,6 +187,29 @@ describe("asking", () => {
     kernel.say({ type: "models_listed", provider: "openai", models: ["a"], problem: null });
     chat.listModels("openai");
     expect(last()).toEqual({ type: "list_models", provider: "openai" });
+  });
+
+  test("a provider is tried once at a time", () => {
+    chat.tryNow("openai");
+    chat.tryNow("openai");
+    expect(kernel.commands.slice(1)).toEqual([{ type: "try_now", provider: "openai" }]);
+    const { conversation, settings, providers, store } = SNAPSHOT;
+    kernel.say({ type: "status_changed", conversation, settings, providers, store });
+    chat.tryNow("openai");
+    expect(sent()).toEqual(["hello", "try_now", "try_now"]);
+    kernel.status("gone");
+    chat.tryNow("demo");
+    expect(sent().length).toBe(3);
+  });
+
+  test("who was held back is tried before the question is asked again, each provider once", () => {
+    const attempts = [skipped("openai:a"), skipped("openai:b"), skipped("demo:c"), skipped("of-another-kernel:d")];
+    chat.retryNow(turn("t-1", "Hi", [response("", { status: "failed", attempts })]));
+    expect(kernel.commands.slice(1)).toEqual([
+      { type: "try_now", provider: "openai" },
+      { type: "try_now", provider: "demo" },
+      { type: "retry", turn_id: askedId(), source_turn_id: "t-1", route: null },
+    ]);
   });
 
   test("a list that does not come is asked after, and then no longer waited for", () => {

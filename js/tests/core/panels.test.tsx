@@ -1,5 +1,6 @@
 /** What floats: the model picker, the settings, the menu. */
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { ProviderInfo } from "../../src/core/protocol";
 import { SNAPSHOT, turn } from "../../src/dev/kernel";
 import { STATES } from "../../src/dev/states";
 import { $, aPageForEachTest, box, button, drawn, kernel, last, press, root, text } from "./page";
@@ -97,28 +98,101 @@ describe("models and settings", () => {
     expect(button("List all models of openai").getAttribute("aria-disabled")).toBe("false");
   });
 
-  test("cooling is counted down, in the picker and on the button, and ends by itself", async () => {
-    const health = { health: "cooling", health_note: "openai is rate limited.", retry_in_s: 3 } as const;
+  /** Another session of the kernel asked openai. */
+  async function openaiIs(change: Partial<ProviderInfo>): Promise<void> {
     const { conversation, settings, store } = SNAPSHOT;
-    const changed = SNAPSHOT.providers.map((each) => (each.name === "openai" ? { ...each, ...health } : each));
+    const changed = SNAPSHOT.providers.map((each) => (each.name === "openai" ? { ...each, ...change } : each));
     kernel.say({ type: "status_changed", conversation, settings, providers: changed, store });
     await drawn();
-    expect(providers()[1]).toContain("cooling down for 3 sopenai is rate limited.");
+  }
+  const plain = (words: string | null | undefined) => words?.replaceAll("\u00a0", " ");
+  const limited = { health: "cooling", health_note: "openai is rate limited." } as const;
+
+  test.each([
+    ["cooling", "left alone for 3 s", "left alone"],
+    ["demoted", "asked after the others for 3 s", "asked last"],
+  ] as const)("%s is counted down, in the picker and on the button, and ends by itself", async (health, line, word) => {
+    await openaiIs({ ...limited, health, retry_in_s: 3 });
+    expect(plain(providers()[1])).toContain(`${line}Try nowopenai is rate limited.`);
     const seen = [];
     for (let second = 0; second < 4; second += 1) {
-      seen.push($(".route-state").textContent?.trim());
+      seen.push(plain($(".route-state").textContent)?.trim());
       await drawn(1_000);
       if (!root().querySelector(".route-state")) break;
     }
-    expect(seen).toEqual(["cooling 3 s", "cooling 2 s", "cooling 1 s"]);
-    expect(providers()[1]).not.toContain("cooling");
+    expect(seen).toEqual([`${word} 3 s`, `${word} 2 s`, `${word} 1 s`]);
+    expect(providers()[1]).not.toContain("Try now");
     expect($(".route").textContent).toBe("Model: openai:gpt-5-mini, then demo:tour ready");
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test("what is left alone until its key changes is not counted down", async () => {
+    await openaiIs({ health: "cooling", health_note: "openai rejected the key." });
+    expect([$(".route-state").textContent?.trim(), vi.getTimerCount()]).toEqual(["left alone", 0]);
+    expect(providers()[1]).toContain("left alone until its key changes");
+  });
+
+  test("a provider is tried now by its button, and the focus stays with its entry", async () => {
+    await openaiIs({ ...limited, retry_in_s: 300 });
+    const tryNow = $<HTMLButtonElement>('.popover [aria-label="Try now: openai"]');
+    expect([tryNow.textContent, tryNow.tabIndex]).toEqual(["Try now", 0]);
+    tryNow.focus();
+    tryNow.click();
+    tryNow.click();
+    await drawn();
+    expect(kernel.commands.slice(1)).toEqual([{ type: "try_now", provider: "openai" }]);
+    expect([tryNow.getAttribute("aria-disabled"), root().activeElement]).toEqual(["true", tryNow]);
+    await openaiIs({ health: "failing", health_note: "openai is rate limited." });
+    expect(providers()[1]).toContain("failed last time");
+    expect(tryNow.isConnected).toBe(false);
+    expect(root().activeElement).toBe(button("List all models of openai"));
+    expect($('.chat > [role="status"]').textContent).toContain("openai can be asked again.");
+  });
+
+  test("a model that is held back by itself says so in its row, and can be tried from there", async () => {
+    const note = "openai has no model gpt-5-mini.";
+    await openaiIs({ health: "ok", held: [{ model: "gpt-5-mini", health: "cooling", note, retry_in_s: 20 }] });
+    const row = $(".provider:nth-child(2) li");
+    expect(plain(row.textContent)).toBe(`gpt-5-minifirstleft alone for 20 sTry now${note}`);
+    expect(plain($(".route-state").textContent)?.trim()).toBe("left alone 20 s");
+    const tryNow = button("Try now: openai:gpt-5-mini");
+    tryNow.focus();
+    tryNow.click();
+    expect(last()).toEqual({ type: "try_now", provider: "openai" });
+    await openaiIs({ health: "ok" });
+    expect(root().activeElement).toBe($(".provider:nth-child(2) .model"));
+  });
+
+  test("a provider is tried from the readiness list of an empty chat as well, and the question is next", async () => {
+    await openaiIs({ ...limited, retry_in_s: 300 });
+    const tryNow = $('.readiness [aria-label="Try now: openai"]');
+    tryNow.focus();
+    tryNow.click();
+    expect(last()).toEqual({ type: "try_now", provider: "openai" });
+    await openaiIs({ health: "failing" });
+    expect([tryNow.isConnected, root().activeElement]).toEqual([false, box()]);
+  });
+
+  test("what another session learns leaves an open picker and what is typed there alone", async () => {
+    await typeRoute("demo:ec");
+    box().value = "half a thought";
+    box().dispatchEvent(new window.Event("input", { bubbles: true }) as unknown as Event);
+    await openaiIs({ ...limited, retry_in_s: 20 });
+    expect([field().value, box().value, shown()]).toEqual(["demo:ec", "half a thought", ["echo"]]);
+    button("Use").click();
+    await openaiIs({ ...limited, retry_in_s: 300 });
+    expect(field().value).toBe("demo:ec");
+    const { conversation, settings, providers: known, store } = SNAPSHOT;
+    const changed = { ...settings, route: "demo:ec" };
+    kernel.say({ type: "status_changed", conversation, settings: changed, providers: known, store });
+    await drawn();
+    expect(root().querySelector(".popover")).toBeNull();
+  });
+
   test.each([
     ["failing", { health: "failing", health_note: "x" }, "failing"],
-    ["cooling", { health: "cooling", retry_in_s: 20 }, "cooling"],
+    ["cooling", { health: "cooling", retry_in_s: 20 }, "left alone"],
+    ["demoted", { health: "demoted", retry_in_s: 20 }, "asked last"],
     ["not_ready", { ready: false, remedy: "Set it." }, "not ready"],
     ["ready", { health: "ok" }, "ready"],
   ] as const)(
@@ -137,7 +211,7 @@ describe("models and settings", () => {
   test("what counts down within the log is not read out", async () => {
     STATES["empty, one is cooling"]?.(kernel);
     await drawn();
-    expect($(".readiness").textContent).toContain("cooling down for 18 s");
+    expect(plain($(".readiness").textContent)).toContain("left alone for 18 s");
     expect($(".readiness").getAttribute("aria-live")).toBe("off");
     expect($(".popover").getAttribute("aria-live")).toBe("off");
   });

@@ -1,22 +1,39 @@
 import { describe, expect, test } from "vitest";
 import type { ProviderInfo } from "../../src/core/protocol";
 import {
+  aloneIn,
+  canonicalRoute,
   completed,
-  coolingLeft_s,
+  holdOf,
+  holdWords,
+  isHeld,
   MAX_ROWS,
+  type Moment,
+  modelHoldOf,
+  modelNameIn,
   offersFor,
   providerOf,
   routeModels,
+  skippedWords,
   standingOf,
   typedRoute,
 } from "../../src/core/providers";
 import { provider } from "../../src/dev/kernel";
 
 const HEARD_MS = 1_000_000;
+const at = (passed_ms: number, change: Partial<Moment> = {}): Moment => ({
+  heard_ms: HEARD_MS,
+  now_ms: HEARD_MS + passed_ms,
+  ...change,
+});
+/** A figure and its unit stay on one line. */
+const plain = (words: string) => words.replaceAll("\u00a0", " ");
 
 describe("how a provider stands", () => {
-  const cooling = provider("openai", { health: "cooling", health_note: "Rate limited.", retry_in_s: 18.2 });
   const keyless = { ready: false, key_source: null, remedy: "Set KEY." };
+  const limited = { health_note: "Rate limited.", retry_in_s: 18.2 };
+  const cooling = provider("openai", { health: "cooling", ...limited });
+  const demoted = provider("openai", { health: "demoted", ...limited });
 
   test.each<[string, ProviderInfo, string, string, string, string | null]>([
     ["ready", provider("openai"), "ready", "ready, key from OPENAI_API_KEY", "ready", null],
@@ -45,14 +62,8 @@ describe("how a provider stands", () => {
       "ready",
       null,
     ],
-    [
-      "cooling",
-      cooling,
-      "cooling",
-      "ready, key from OPENAI_API_KEY, cooling down for 18 s",
-      "cooling",
-      "Rate limited.",
-    ],
+    ["demoted", demoted, "demoted", "ready, key from OPENAI_API_KEY", "asked last", "Rate limited."],
+    ["cooling", cooling, "cooling", "ready, key from OPENAI_API_KEY", "left alone", "Rate limited."],
     [
       "failing",
       provider("openai", { health: "failing", health_note: "Key rejected." }),
@@ -63,41 +74,90 @@ describe("how a provider stands", () => {
     ],
     [
       "without a key, whatever came before",
-      provider("openai", { ...keyless, health: "failing", health_note: "Key rejected." }),
+      provider("openai", { ...keyless, health: "cooling", health_note: "Key rejected." }),
       "not_ready",
       "not ready",
       "not ready",
       "Set KEY.",
     ],
   ])("%s", (_, info, status, words, brief, note) => {
-    expect(standingOf(info, HEARD_MS, HEARD_MS + 500)).toEqual({
-      status,
-      words,
-      brief,
-      note,
-      left_s: status === "cooling" ? 18 : 0,
-    });
+    const standing = standingOf(info, at(500));
+    expect(standing).toMatchObject({ status, words, brief, note });
+    expect(standing.hold).toEqual(
+      status === "demoted" || status === "cooling" ? { kind: status, left_s: 18, note } : null,
+    );
   });
 
   test.each([
     [0, 19],
     [200, 18],
     [17_300, 1],
-    [18_200, 0],
-    [90_000, 0],
+    [18_200, undefined],
+    [90_000, undefined],
     [-5_000, 19],
-  ])("%d ms after it was said, cooling is over in %d s", (passed_ms, left_s) => {
-    expect(coolingLeft_s(cooling, HEARD_MS, HEARD_MS + passed_ms)).toBe(left_s);
+  ])("%d ms after it was said, it is held back for %s s more", (passed_ms, left_s) => {
+    expect([holdOf(cooling, at(passed_ms))?.left_s, holdOf(demoted, at(passed_ms))?.left_s]).toEqual([left_s, left_s]);
   });
 
-  test("cooling that is over leaves nothing to say", () => {
-    const later = standingOf(cooling, HEARD_MS, HEARD_MS + 20_000);
-    expect(later).toEqual(standingOf(provider("openai"), HEARD_MS, HEARD_MS));
+  test.each([
+    [demoted, "asked after the others for 19 s"],
+    [cooling, "left alone for 19 s"],
+    [provider("a", { health: "cooling", retry_in_s: 120 }), "left alone for 120 s"],
+    [provider("a", { health: "cooling", retry_in_s: 899 }), "left alone for 15 min"],
+    [provider("a", { health: "cooling" }), "left alone until its key changes"],
+  ])("what is held back is told in words", (info, words) => {
+    const hold = holdOf(info, at(0));
+    expect(hold && plain(holdWords(hold))).toBe(words);
+  });
+
+  test("a pause that is over leaves nothing to say", () => {
+    const ready = standingOf(provider("openai"), at(0));
+    expect([standingOf(cooling, at(20_000)), standingOf(demoted, at(20_000))]).toEqual([ready, ready]);
+  });
+
+  test("one that waits for another key is held back however long it takes", () => {
+    expect(holdOf(provider("a", { health: "cooling" }), at(86_400_000))?.left_s).toBeNull();
+  });
+
+  test("the only one of the route is asked whatever happened, and is not said to be left alone", () => {
+    const others = [cooling, provider("demo", { offline: true }), provider("anthropic", keyless)];
+    expect(aloneIn("openai:a, demo:b", others)).toEqual({ alone: null, only: null });
+    expect(aloneIn("openai:a, anthropic:b", others)).toEqual({ alone: "openai", only: null });
+    expect(aloneIn("OpenAI/a", others)).toEqual({ alone: "openai", only: "openai:a" });
+    expect(standingOf(cooling, at(0, { alone: "openai" }))).toMatchObject({
+      status: "failing",
+      hold: null,
+      note: "Rate limited.",
+    });
+  });
+
+  test("a model may stand worse than its provider", () => {
+    const held = [{ model: "b", health: "cooling", note: "No such model.", retry_in_s: 20 } as const];
+    const info = provider("openai", { health: "ok", held });
+    expect([standingOf(info, at(0)).status, modelHoldOf(info, "a", at(0)), modelHoldOf(info, "b", at(0))]).toEqual([
+      "ready",
+      null,
+      { kind: "cooling", left_s: 20, note: "No such model." },
+    ]);
+    expect([modelHoldOf(info, "b", at(20_000)), modelHoldOf(info, "b", at(0, { only: "openai:b" }))]).toEqual([
+      null,
+      null,
+    ]);
+    expect([isHeld(info), isHeld(cooling), isHeld(provider("openai"))]).toEqual([true, true, false]);
+  });
+
+  test.each([
+    [null, "was rate limited. It can be asked again."],
+    [{ kind: "cooling", left_s: 12, note: "x" }, "was rate limited. It is asked again in 12 s."],
+    [{ kind: "cooling", left_s: null, note: "Set KEY." }, "is left alone until its key changes. Set KEY."],
+    [{ kind: "cooling", left_s: null, note: null }, "was rate limited. It is left alone until its key changes."],
+  ] as const)("of a model that was not asked: %j is %s", (hold, words) => {
+    expect(plain(skippedWords("was rate limited", hold))).toBe(words);
   });
 
   test("what others named is cut, and shows what cannot be seen", () => {
     const hostile = provider("x", { key_source: null, host: `a\u202e${"b".repeat(500)}` });
-    const { words } = standingOf(hostile, HEARD_MS, HEARD_MS);
+    const { words } = standingOf(hostile, at(0));
     expect([words.length < 100, words.includes("\u202e"), words.endsWith("…")]).toEqual([true, false, true]);
   });
 });
@@ -128,6 +188,11 @@ describe("the models that are offered", () => {
     expect([offer?.models.length, offer?.more]).toEqual([MAX_ROWS, 500 - MAX_ROWS]);
   });
 
+  test("hold those of the route that are held back, also where the provider lists no such model", () => {
+    const held = ["gone", "b"].map((model) => ({ model, health: "cooling", note: null, retry_in_s: 9 }) as const);
+    expect(offersFor([provider("openai", { models: ["a", "b"], held })], "")[0]?.models).toEqual(["gone", "a", "b"]);
+  });
+
   test("of a provider with many leave room for the others", () => {
     const offers = offersFor([many("a", 500), many("b", 3), many("c", 400)], "");
     expect(offers.map(({ models, more }) => [models.length, more])).toEqual([
@@ -147,6 +212,11 @@ describe("a route", () => {
   test("is read as it is written", () => {
     expect(routeModels(" openai:a ,demo:b, ")).toEqual(["openai:a", "demo:b"]);
     expect([providerOf("OpenAI:x"), providerOf("openrouter/meta/llama")]).toEqual(["openai", "openrouter"]);
+    expect([modelNameIn("ollama:llama3:8b"), modelNameIn("openrouter/meta/llama")]).toEqual([
+      "llama3:8b",
+      "meta/llama",
+    ]);
+    expect(canonicalRoute(" OpenAI / a:b,demo:tour, ")).toBe("openai:a:b, demo:tour");
   });
 
   test.each([

@@ -186,7 +186,15 @@ describe("numbers", () => {
   });
 
   test("a snapshot in the middle of an answer goes on from there", () => {
-    const running = { turn_id: "t-1", model: MODEL, attempts: [], text: "Hello", reasoning: "", elapsed_s: 3 };
+    const running = {
+      turn_id: "t-1",
+      model: MODEL,
+      attempts: [],
+      text: "Hello",
+      reasoning: "",
+      elapsed_s: 3,
+      retry_in_s: null,
+    };
     const state = run(
       [event({ ...SNAPSHOT, seq: 40, turns: [turn("t-1", "Hi")], running }), delta(41, 5, "!"), ended(42, "Hello!")],
       run([hello], streaming),
@@ -194,8 +202,30 @@ describe("numbers", () => {
     expect([state.sync, state.seq]).toEqual(["synced", 42]);
   });
 
+  test("a snapshot in a pause before a model is asked again counts down to its end", () => {
+    const running = {
+      turn_id: "t-1",
+      model: MODEL,
+      attempts: [],
+      text: "",
+      reasoning: "",
+      elapsed_s: 3,
+      retry_in_s: 5,
+    };
+    const state = run([event({ ...SNAPSHOT, turns: [turn("t-1", "Hi")], running })], run([hello]));
+    expect(state.running?.again_ms).toBe(1_005_000);
+  });
+
   test("a snapshot counts the elapsed time from when the kernel began", () => {
-    const running = { turn_id: "t-1", model: null, attempts: [], text: "", reasoning: "", elapsed_s: 3 };
+    const running = {
+      turn_id: "t-1",
+      model: null,
+      attempts: [],
+      text: "",
+      reasoning: "",
+      elapsed_s: 3,
+      retry_in_s: null,
+    };
     const state = run([event({ ...SNAPSHOT, turns: [turn("t-1", "Hi")], running })], run([hello]));
     expect(state.running?.started_ms).toBe(997_000);
   });
@@ -314,6 +344,34 @@ describe("settings", () => {
     expect([confirmed.configuring, confirmed.settings?.route]).toEqual([null, "demo:echo"]);
   });
 
+  const status = (seq: number, settings: Partial<typeof SNAPSHOT.settings> = {}) => {
+    const { conversation, providers, store } = SNAPSHOT;
+    return event({
+      type: "status_changed",
+      seq,
+      conversation,
+      settings: { ...SNAPSHOT.settings, ...settings },
+      providers,
+      store,
+    });
+  };
+
+  test("a status that another session caused confirms no change", () => {
+    const other = run([status(1)], sent);
+    expect([other.configuring, other.confirmed]).toEqual([change, sent.confirmed]);
+    const own = run([status(2, change)], other);
+    expect([own.configuring, own.confirmed]).toEqual([null, sent.confirmed + 1]);
+  });
+
+  test.each([
+    ["the same route in other words", { route: "OpenAI/gpt-5-mini,demo:tour" }, {}],
+    ["what was set already", { system: null, temperature: null }, {}],
+    ["what the kernel made of it", { system: "a\ud83d" }, { system: "a\ufffd" }],
+  ])("a change to %s is confirmed by the first status", (_, asked, now) => {
+    const state = run([{ type: "configure_sent", change: asked }, status(1, now)], ready);
+    expect([state.configuring, state.confirmed]).toEqual([null, ready.confirmed + 1]);
+  });
+
   test("a refused change says why where it was made, and the next try takes that away", () => {
     const refused = event({
       type: "rejected",
@@ -341,6 +399,31 @@ describe("providers", () => {
       now_ms: 2_000_000,
     };
     expect([ready.providers_ms, run([later], ready).providers_ms]).toEqual([1_000_000, 2_000_000]);
+  });
+
+  describe("that shall be tried now", () => {
+    const tried = run([{ type: "try_now_sent", provider: "openai" }], ready);
+    const { conversation, settings, store } = SNAPSHOT;
+    const status = (health: "cooling" | "failing") => {
+      const providers = SNAPSHOT.providers.map((each) => (each.name === "openai" ? { ...each, health } : each));
+      return event({ type: "status_changed", seq: 1, conversation, settings, providers, store });
+    };
+
+    test("are waited for until the kernel says how they stand, which is said aloud", () => {
+      expect([...tried.trying]).toEqual(["openai"]);
+      const again = run([status("failing")], tried);
+      expect([again.trying.size, again.said]).toEqual([0, "openai can be asked again."]);
+      const still = run([status("cooling")], tried);
+      expect([still.trying.size, still.said]).toEqual([0, ""]);
+    });
+
+    test.each<[string, Action]>([
+      ["a refusal", event({ type: "rejected", seq: 1, command: "try_now", turn_id: null, message: "No such one." })],
+      ["a snapshot", snapshot],
+      ["a lost kernel", { type: "link", status: "gone" }],
+    ])("are no longer waited for after %s", (_, end) => {
+      expect(run([end], tried).trying.size).toBe(0);
+    });
   });
 
   const asked = run([{ type: "list_models_sent", provider: "openai" }], ready);

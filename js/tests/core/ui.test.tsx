@@ -6,6 +6,9 @@ import { $, aPageForEachTest, box, button, chat, drawn, kernel, last, place, pre
 
 aPageForEachTest();
 
+/** A figure and its unit stay on one line. */
+const plain = (words: string | null | undefined) => words?.replaceAll("\u00a0", " ");
+
 describe("every state", () => {
   test.each(Object.entries(STATES))("%s is drawn, and every control has a name", async (_, play) => {
     play(kernel);
@@ -164,7 +167,7 @@ describe("an answer", () => {
   test("that came after a failure says so, and opens every attempt", async () => {
     STATES["answered"]?.(kernel);
     await drawn();
-    expect($(".receipt-line").textContent).toContain("after openai:gpt-5-mini rate limited");
+    expect($(".receipt-line").textContent).toContain("after openai:gpt-5-mini was rate limited");
     $(".receipt-line").click();
     await drawn();
     expect($(".receipt-line").getAttribute("aria-expanded")).toBe("true");
@@ -196,6 +199,77 @@ describe("an answer", () => {
       .find((each) => each.textContent === "echo")
       ?.click();
     expect(last()).toMatchObject({ type: "retry", source_turn_id: "t-2", route: "demo:echo" });
+  });
+
+  test("that came after a model was only skipped says so, on the chip and in the receipt", async () => {
+    STATES["answered, the first was skipped"]?.(kernel);
+    await drawn();
+    const chip = $(".turn:last-child .receipt-line");
+    expect(chip.textContent).toContain("google:gemini-2.5-flash · after openai:gpt-5-mini was skipped ·");
+    expect(chip.title).toBe(
+      "google:gemini-2.5-flash answered in 2.1 s, after openai:gpt-5-mini was skipped because it was rate limited shortly before. Click for every attempt.",
+    );
+    chip.click();
+    await drawn();
+    const [held, asked] = [...root().querySelectorAll(".attempts li")];
+    expect(plain(held?.textContent)).toBe(
+      "openai:gpt-5-mini not asked: it was rate limited shortly before · its pause lasted 18 s more",
+    );
+    expect([held?.classList.contains("skipped"), held?.querySelector(".mark.skipped") !== null]).toEqual([true, true]);
+    expect(asked?.textContent).toContain("$0.0003 by genai-prices 2026-11");
+    expect($(".attempts-sum").textContent).toBe("In all: 1 attempt, 1 skipped · 2.1 s · $0.0003");
+  });
+
+  test("is awaited from the next model when the first is only skipped", async () => {
+    STATES["waiting, the first was skipped"]?.(kernel);
+    await drawn();
+    expect($(".live-line").textContent).toBe("Asking google:gemini-2.5-flash · after openai:gpt-5-mini was skipped");
+  });
+
+  test("is waited for with a countdown when every model has failed and one is asked again", async () => {
+    STATES["waiting to ask again"]?.(kernel);
+    await drawn();
+    const line = () => plain($(".live-line").textContent);
+    expect(line()).toBe("Asking openai:gpt-5-mini again in 20 s · after openai:gpt-5-mini was rate limited");
+    expect($('.chat > [role="status"]').textContent).toContain("Waiting to ask openai:gpt-5-mini again.");
+    await drawn(5_000);
+    expect(line()).toContain("again in 15 s · after");
+    kernel.say({ type: "attempt_begun", turn_id: "t-1", index: 1, model: { provider: "openai", name: "gpt-5-mini" } });
+    await drawn();
+    expect(line()).toContain("Asking openai:gpt-5-mini · after");
+    button("Stop").click();
+    expect(last()).toEqual({ type: "cancel" });
+  });
+
+  describe("that nobody gave, since all were held back,", () => {
+    const lines = () => [...root().querySelectorAll(".failures li")].map((each) => plain(each.textContent));
+    beforeEach(async () => {
+      STATES["failed, all held back"]?.(kernel);
+      await drawn();
+    });
+
+    test("says of each model what happened and when it is asked again, counting", async () => {
+      expect($(".problem > p").textContent).toBe("No model was asked: each of them failed shortly before.");
+      expect(lines()).toEqual([
+        "openai:gpt-5-mini was rate limited. It is asked again in 18 s.",
+        "groq:llama-4 is left alone until its key changes. groq rejected the key. Set GROQ_API_KEY and press Retry.",
+      ]);
+      await drawn(5_000);
+      expect(lines()[0]).toBe("openai:gpt-5-mini was rate limited. It is asked again in 13 s.");
+      await drawn(14_000);
+      expect(lines()[0]).toBe("openai:gpt-5-mini was rate limited. It can be asked again.");
+      expect($(".failures").getAttribute("aria-live")).toBe("off");
+    });
+
+    test("is asked for all the same with one click", async () => {
+      button("Try now").click();
+      await drawn();
+      expect(kernel.commands.slice(1)).toMatchObject([
+        { type: "try_now", provider: "openai" },
+        { type: "try_now", provider: "groq" },
+        { type: "retry", source_turn_id: "t-2", route: null },
+      ]);
+    });
   });
 
   test("can only be asked again when it is the newest", async () => {

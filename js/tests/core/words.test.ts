@@ -1,4 +1,8 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Response } from "../../src/core/protocol";
+import type { ErrorKind } from "../../src/core/turns";
 import {
   asMarkdown,
   attemptDetails,
@@ -7,16 +11,22 @@ import {
   cut,
   dayWords,
   dollars,
+  endWords,
+  kindWords,
   listedWords,
   problemOf,
   receiptParts,
+  receiptSentence,
   savedWords,
   seconds,
   sentence,
   storeWords,
+  sumWords,
 } from "../../src/core/words";
-import { attempt, PROVIDERS, RATE_LIMITED, response, turn } from "../../src/dev/kernel";
+import { attempt, PROVIDERS, RATE_LIMITED, response, skipped, turn } from "../../src/dev/kernel";
 
+/** A figure and its unit stay on one line. */
+const plain = (words: string) => words.replaceAll("\u00a0", " ");
 const UNKNOWN = { input_tokens: null, output_tokens: null, cached_input_tokens: null, reasoning_tokens: null };
 
 describe("the receipt", () => {
@@ -28,7 +38,32 @@ describe("the receipt", () => {
     [
       "whom before",
       [RATE_LIMITED, attempt("openai:m")],
-      "openai:m · after openai:gpt-5-mini rate limited · 2.1 s · 412 tokens · $0.0003",
+      "openai:m · after openai:gpt-5-mini was rate limited · 2.1 s · 412 tokens · $0.0003",
+    ],
+    [
+      "who was only skipped",
+      [skipped("a:m"), attempt("b:m")],
+      "b:m · after a:m was skipped · 2.1 s · 412 tokens · $0.0003",
+    ],
+    [
+      "many that were skipped",
+      [skipped("a:m"), skipped("b:m"), skipped("c:m"), attempt("d:m")],
+      "d:m · after 3 that were skipped · 2.1 s · 412 tokens · $0.0003",
+    ],
+    [
+      "many of either kind",
+      [skipped("a:m"), skipped("b:m"), RATE_LIMITED, attempt("d:m")],
+      "d:m · after 3 that failed or were skipped · 2.1 s · 412 tokens · $0.0003",
+    ],
+    [
+      "what all attempts cost together",
+      [attempt("a:m", { error_kind: "protocol_error" }), attempt("b:m")],
+      "b:m · after a:m sent something unreadable · 2.1 s · 412 tokens · $0.0006",
+    ],
+    [
+      "that there may be more to pay",
+      [attempt("a:m", { error_kind: "timed_out", cost_usd: null }), attempt("b:m")],
+      "b:m · after a:m did not answer in time · 2.1 s · 412 tokens · at least $0.0003",
     ],
     [
       "many before",
@@ -55,7 +90,7 @@ describe("the receipt", () => {
   });
 
   test("opened, gives every figure that is known and no other", () => {
-    expect(attemptDetails(RATE_LIMITED)).toEqual(["rate limited (429), asks to wait 20 s", "0.3 s"]);
+    expect(attemptDetails(RATE_LIMITED)).toEqual(["was rate limited (429), asks to wait 20 s", "0.3 s"]);
     expect(attemptDetails(attempt("a:m", { usage: UNKNOWN, cost_usd: null, time_to_first_chunk_s: null }))).toEqual([
       "answered",
       "2.1 s",
@@ -65,6 +100,8 @@ describe("the receipt", () => {
         attempt("a:m", {
           usage: { input_tokens: 1204, cached_input_tokens: 1000, output_tokens: 412, reasoning_tokens: 300 },
           response_model: "m-001",
+          temperature: 0,
+          max_output_tokens: 2000,
         }),
       ),
     ).toEqual([
@@ -75,16 +112,102 @@ describe("the receipt", () => {
       "412 written (300 thinking)",
       "$0.0003 by genai-prices 2026-11",
       "as m-001",
+      "temperature 0",
+      "at most 2,000 tokens",
     ]);
   });
+
+  test("opened, says of a model that was skipped why, and nothing of what was not done", () => {
+    expect(attemptDetails(skipped("a:m")).map(plain)).toEqual([
+      "not asked: it was rate limited shortly before",
+      "its pause lasted 18 s more",
+    ]);
+    expect(attemptDetails(skipped("a:m", { error_kind: "authentication", retry_after_s: null }))).toEqual([
+      "not asked: it rejected the key shortly before",
+    ]);
+  });
+
+  test.each([
+    [[RATE_LIMITED, attempt("a:m")], "In all: 2 attempts · 2.4 s · $0.0003"],
+    [[skipped("a:m"), attempt("b:m")], "In all: 1 attempt, 1 skipped · 2.1 s · $0.0003"],
+    [
+      [attempt("a:m", { error_kind: "interrupted", cost_usd: null }), attempt("b:m")],
+      "In all: 2 attempts · 4.2 s · $0.0003, without 1 attempt of unknown cost",
+    ],
+    [[RATE_LIMITED, attempt("b:m", { cost_usd: null })], "In all: 2 attempts · 2.4 s · cost unknown"],
+    [[skipped("a:m"), attempt("demo:tour", { cost_usd: null })], "In all: 1 attempt, 1 skipped · 2.1 s"],
+    [[skipped("a:m"), skipped("b:m")], "In all: 0 attempts, 2 skipped · under 0.1 s"],
+  ])("opened, sums its attempts up", (attempts, words) => {
+    expect(sumWords(attempts, PROVIDERS)).toBe(words);
+  });
+});
+
+describe("the receipt in one sentence", () => {
+  test.each([
+    [response("x", { attempts: [attempt("a:m")] }), "a:m answered in 2.1 s."],
+    [response("x", { attempts: [attempt("a:m", { duration_s: 0.04 })] }), "a:m answered in under 0.1 s."],
+    [response("x", { attempts: [attempt("a:m", { duration_s: 75 })] }), "a:m answered in 75.0 s."],
+    [
+      response("x", { attempts: [skipped("a:m"), RATE_LIMITED, attempt("b:m")] }),
+      "b:m answered in 2.1 s, after a:m was skipped because it was rate limited shortly before, openai:gpt-5-mini was rate limited.",
+    ],
+    [
+      response("x", { status: "interrupted", attempts: [attempt("a:m", { error_kind: "interrupted" })] }),
+      "a:m broke off after 2.1 s.",
+    ],
+    [
+      response("", { status: "failed", attempts: [skipped("a:m", { error_kind: "overloaded" })] }),
+      "No model answered: a:m was skipped because it was overloaded shortly before.",
+    ],
+    [response("", { status: "failed", attempts: [] }), "No model was asked."],
+    [response("x", { attempts: [] }), "Which model answered is not recorded."],
+  ])("%#: %s", (answer, sentence) => {
+    expect(receiptSentence(answer)).toBe(sentence);
+  });
+
+  const python = readFileSync(join(import.meta.dirname, "../../../convoscope_jupyter/messages.py"), "utf8");
+  const pythons = (name: string) => {
+    const table = new RegExp(`^${name}\\b[^{]*\\{([^}]*)\\}`, "m").exec(python)?.[1] ?? "";
+    return [...table.matchAll(/"(\w+)": "([^"]*)"/g)].map(([, key = "", words = ""]) => [key, words] as const);
+  };
+
+  test("has Python's words for every kind of error", () => {
+    const kinds = pythons("_KIND_IN_WORDS");
+    expect(kinds.length).toBe(16);
+    expect(kinds.map(([kind]) => kindWords(kind as ErrorKind))).toEqual(kinds.map(([, words]) => words));
+  });
+
+  test("has Python's words for every end", () => {
+    const ends = pythons("_STATUS_IN_WORDS");
+    expect(ends.map(([end]) => end)).toEqual(["complete", "cancelled", "interrupted", "failed"]);
+    for (const [end, words] of ends) {
+      expect(receiptSentence(response("x", { status: end as Response["status"] }))).toContain(` ${words} 2.1 s`);
+    }
+  });
+
+  test("has Python's words for a model that was skipped", () => {
+    expect(python).toContain('f"was skipped because it {words} shortly before"');
+  });
+});
+
+test("a screen reader is told who answered after whom, and what can be done where nobody was asked", () => {
+  expect(endWords(turn("1", "Hi", [response("x", { attempts: [skipped("a:m"), attempt("b:m")] })]))).toBe(
+    "b:m answered in 2.1 s, after a:m was skipped because it was rate limited shortly before.",
+  );
+  expect(endWords(turn("1", "Hi", [response("", { status: "failed", attempts: [skipped("a:m")] })]))).toBe(
+    "No model was asked. Try now is below.",
+  );
+  expect(
+    endWords(turn("1", "Hi", [response("", { status: "failed", attempts: [skipped("a:m"), RATE_LIMITED] })])),
+  ).toBe("No model answered. Retry is below.");
 });
 
 test.each([
   ["0.000301", "$0.0003"],
   ["0.0000001", "under $0.0001"],
-  ["0.0123", "$0.012"],
+  ["0.0123", "$0.0123"],
   ["1.2", "$1.20"],
-  ["0", "$0"],
+  ["0", "$0.00"],
   ["nonsense", null],
 ])("%s dollars are written %s", (decimal, words) => {
   expect(dollars(decimal)).toBe(words);

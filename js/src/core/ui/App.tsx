@@ -54,6 +54,7 @@ function useStatusWords(state: State): string {
   if (phase === "waiting") return "Waiting for the kernel.";
   if (running?.stopping) return "Stopping.";
   if (running?.text) return "The answer is being written.";
+  if (running?.model && running.again_ms !== null) return `Waiting to ask ${modelName(running.model)} again.`;
   if (running?.model) return `Asking ${modelName(running.model)}.`;
   if (pending || running) return "Sending.";
   return ended.current;

@@ -2,6 +2,7 @@ import type { JSX } from "preact";
 import type { Chat } from "../chat";
 import type { State } from "../store";
 import { count, cut, dayWords } from "../words";
+import { HoldLine } from "./Hold";
 import { focusQuestion, useStandings } from "./hooks";
 import { Icon, Mark } from "./icons";
 
@@ -18,7 +19,7 @@ const STARTERS = [
 
 export function EmptyState({ chat, state }: { readonly chat: Chat; readonly state: State }): JSX.Element {
   const { resumable, providers } = state;
-  const standing = useStandings(state);
+  const standings = useStandings(state);
   return (
     <div class="empty">
       {resumable && (
@@ -43,12 +44,17 @@ export function EmptyState({ chat, state }: { readonly chat: Chat; readonly stat
       {/* Within a live log, where a countdown would be read out second by second. */}
       <ul class="readiness" aria-label="Providers" aria-live="off">
         {providers.map((provider) => {
-          const { status, words, note } = standing(provider);
+          const { status, words, hold, note } = standings.of(provider);
           return (
             <li key={provider.name}>
               <Mark shape={status} />
               <bdi class="provider-name">{cut(provider.name, 64)}</bdi>
               <span class="muted">{status === "not_ready" ? (note ?? words) : words}</span>
+              {hold && (
+                <span class="provider-note muted">
+                  <HoldLine chat={chat} hold={hold} provider={provider.name} name={provider.name} />
+                </span>
+              )}
               {status !== "not_ready" && note && <span class="provider-note muted">{note}</span>}
             </li>
           );

@@ -36,7 +36,7 @@ export function ModelChooser({
   ...words
 }: ModelChooserProps): JSX.Element {
   const state = useStore(chat.store);
-  const standing = useStandings(state);
+  const standings = useStandings(state);
   const id = useId();
   const field = useRef<HTMLInputElement>(null);
   const box = useRef<HTMLDivElement>(null);
@@ -100,14 +100,13 @@ export function ModelChooser({
         </div>
       </form>
       <ModelList
-        providers={state.providers}
-        standing={standing}
-        listings={state.listings}
+        chat={chat}
+        state={state}
+        standings={standings}
         query={typed.query}
         chosen={chosen}
         onUse={(model) => onUse(completed(typed, model))}
         onAdd={onAdd}
-        onList={chat.listModels}
       />
     </div>
   );

@@ -1,15 +1,17 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { ProviderInfo } from "../protocol";
-import { type Offer, offersFor, type Standing } from "../providers";
-import type { Listing } from "../store";
+import type { Chat } from "../chat";
+import { type Offer, offersFor } from "../providers";
+import type { Listing, State } from "../store";
 import { count, cut } from "../words";
+import { HoldLine } from "./Hold";
+import type { Standings } from "./hooks";
 import { Icon, Mark } from "./icons";
 
 interface ModelListProps {
-  readonly providers: readonly ProviderInfo[];
-  readonly standing: (provider: ProviderInfo) => Standing;
-  readonly listings: ReadonlyMap<string, Listing>;
+  readonly chat: Chat;
+  readonly state: State;
+  readonly standings: Standings;
   /** Only what matches is shown; empty: everything. */
   readonly query: string;
   /** The models of the route, in order. */
@@ -17,13 +19,12 @@ interface ModelListProps {
   readonly onUse: (model: string) => void;
   /** Absent where only one model can be chosen. */
   readonly onAdd: ((model: string) => void) | undefined;
-  readonly onList: (provider: string) => void;
 }
 
 /** Every provider with how it stands, and those of its models that match. */
-export function ModelList({ providers, query, ...rest }: ModelListProps): JSX.Element {
+export function ModelList({ query, ...rest }: ModelListProps): JSX.Element {
   const typed = query !== "";
-  const offers = offersFor(providers, query);
+  const offers = offersFor(rest.state.providers, query);
   const matching = typed ? offers.filter(({ models }) => models.length > 0) : offers;
   // Those that may have more to list stay at hand.
   const others = offers.filter((offer) => offer.provider.ready && !matching.includes(offer));
@@ -36,16 +37,16 @@ export function ModelList({ providers, query, ...rest }: ModelListProps): JSX.El
   );
 }
 
-interface ProviderProps extends Omit<ModelListProps, "providers" | "query"> {
+interface ProviderProps extends Omit<ModelListProps, "query"> {
   readonly offer: Offer;
   readonly typed: boolean;
 }
 
 function Provider(props: ProviderProps): JSX.Element {
-  const { offer, typed, standing, listings, chosen, onUse, onAdd, onList } = props;
+  const { chat, state, offer, typed, standings, chosen, onUse, onAdd } = props;
   const { provider, models, more } = offer;
-  const { status, words, note } = standing(provider);
-  const listing = listings.get(provider.name);
+  const { status, words, hold, note } = standings.of(provider);
+  const listing = state.listings.get(provider.name);
   const [entered, setEntered] = useState<string | null>(null);
   // One stop for Tab in a list that may be long; the arrow keys go through it.
   const stop = Math.max(0, models.indexOf(entered ?? ""));
@@ -56,9 +57,14 @@ function Provider(props: ProviderProps): JSX.Element {
         <h4 class="clip" title={cut(provider.name, 64)}>
           <bdi>{cut(provider.name, 64)}</bdi>
         </h4>
-        {provider.ready && <ListButton provider={provider.name} listing={listing} onList={onList} />}
+        {provider.ready && <ListButton provider={provider.name} listing={listing} onList={chat.listModels} />}
       </div>
       {!typed && <p class="provider-line">{words}</p>}
+      {hold && (
+        <p class="provider-line">
+          <HoldLine chat={chat} hold={hold} provider={provider.name} name={provider.name} />
+        </p>
+      )}
       {!typed && note && <p class="provider-line">{note}</p>}
       {listing?.problem && (
         <p class="provider-line problem-line">
@@ -72,6 +78,7 @@ function Provider(props: ProviderProps): JSX.Element {
             const model = `${provider.name}:${name}`;
             const place = chosen.indexOf(model);
             const tabIndex = index === stop ? 0 : -1;
+            const held = hold ? null : standings.ofModel(provider, name);
             return (
               <li key={name} onFocusIn={() => setEntered(name)}>
                 <button
@@ -96,6 +103,12 @@ function Provider(props: ProviderProps): JSX.Element {
                   >
                     <Icon name="plus" />
                   </button>
+                )}
+                {held && (
+                  <p class="provider-line model-hold">
+                    <HoldLine chat={chat} hold={held} provider={provider.name} name={model} />
+                    {held.note && <span>{held.note}</span>}
+                  </p>
                 )}
               </li>
             );

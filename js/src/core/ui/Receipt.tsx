@@ -1,8 +1,8 @@
 import { type ComponentChildren, Fragment, type JSX } from "preact";
 import { useId, useState } from "preact/hooks";
-import type { ProviderInfo, Response } from "../protocol";
+import type { Attempt, ProviderInfo, Response } from "../protocol";
 import { modelName, textOf } from "../turns";
-import { answeringAttempt, attemptDetails, receiptParts } from "../words";
+import { answeringAttempt, attemptDetails, receiptParts, receiptSentence, sumWords } from "../words";
 import { useCopy } from "./hooks";
 import { Icon, Mark, type MarkShape } from "./icons";
 
@@ -29,7 +29,7 @@ export function Receipt({ response, providers, actions }: ReceiptProps): JSX.Ele
             class="receipt-line"
             aria-expanded={open}
             aria-controls={id}
-            title="Every attempt at this answer"
+            title={`${receiptSentence(response)} Click for every attempt.`}
             onClick={() => setOpen(!open)}
           >
             <Mark shape={RECEIPT_SHAPE[response.status]} />
@@ -65,7 +65,7 @@ export function Receipt({ response, providers, actions }: ReceiptProps): JSX.Ele
           </span>
         )}
       </div>
-      {open && <Attempts id={id} response={response} />}
+      {open && <Attempts id={id} response={response} providers={providers} />}
     </>
   );
 }
@@ -77,18 +77,37 @@ const RECEIPT_SHAPE: Record<Response["status"], MarkShape> = {
   failed: "failed",
 };
 
-function Attempts({ id, response }: { readonly id: string; readonly response: Response }): JSX.Element {
+interface AttemptsProps {
+  readonly id: string;
+  readonly response: Response;
+  readonly providers: readonly ProviderInfo[];
+}
+
+function Attempts({ id, response, providers }: AttemptsProps): JSX.Element {
   const answering = answeringAttempt(response);
+  const { attempts } = response;
   return (
-    <ol class="attempts" id={id}>
-      {response.attempts.map((attempt) => (
-        <li key={attempt.started_at + modelName(attempt.model)}>
-          <Mark shape={attempt.error_kind === null ? "answered" : attempt === answering ? "partial" : "failed"} />
-          <code>{modelName(attempt.model)}</code>
-          <span>{attemptDetails(attempt).join(" · ")}</span>
-          {attempt.error_message && <span class="attempt-message">{attempt.error_message}</span>}
-        </li>
-      ))}
-    </ol>
+    <div class="attempts" id={id}>
+      <ol>
+        {attempts.map((attempt, index) => (
+          <li key={index} class={attempt.held_back ? "skipped" : undefined}>
+            <Mark shape={shapeOf(attempt, attempt === answering)} />
+            <span>
+              <code>{modelName(attempt.model)}</code> {attemptDetails(attempt).join(" · ")}
+            </span>
+            {attempt.error_message && !attempt.held_back && (
+              <span class="attempt-message">{attempt.error_message}</span>
+            )}
+          </li>
+        ))}
+      </ol>
+      {attempts.length > 1 && <p class="attempts-sum">{sumWords(attempts, providers)}</p>}
+    </div>
   );
+}
+
+function shapeOf(attempt: Attempt, answers: boolean): MarkShape {
+  if (attempt.held_back) return "skipped";
+  if (attempt.error_kind === null) return "answered";
+  return answers ? "partial" : "failed";
 }

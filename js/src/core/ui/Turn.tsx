@@ -1,11 +1,12 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 import type { Chat } from "../chat";
-import type { Message, ProviderInfo, Response, Turn } from "../protocol";
+import type { Attempt, Message, ProviderInfo, Response, Turn } from "../protocol";
+import { skippedWords } from "../providers";
 import type { Pending, Running } from "../store";
 import { chosenOf, modelName, reasoningOf, textOf } from "../turns";
-import { attemptInShort, canGoOn, kindWords, problemOf, seconds } from "../words";
-import { useElapsed } from "./hooks";
+import { attemptInShort, canGoOn, fateWords, kindWords, problemOf, waitWords, wasHeldBack } from "../words";
+import { useElapsed, useNow, useStandings, useStore } from "./hooks";
 import { Icon, Mark, type MarkShape } from "./icons";
 import { Markdown } from "./Markdown";
 import { ModelChooser } from "./ModelChooser";
@@ -117,9 +118,21 @@ function Reasoning({ text, thinking }: { readonly text: string; readonly thinkin
 function Writing({ live }: { readonly live: Running }): JSX.Element {
   const failed = live.attempts.map(attemptInShort).join(", ");
   const model = live.model ? modelName(live.model) : "";
-  const doing = live.text ? model || "Answering" : model ? `Asking ${model}` : "Sending";
+  const again = live.again_ms === null ? null : <AgainIn model={model} again_ms={live.again_ms} />;
+  const doing = live.text ? model || "Answering" : (again ?? (model ? `Asking ${model}` : "Sending"));
   const words = live.stopping ? "Stopping" : doing;
-  return <LiveLine since_ms={live.started_ms}>{failed ? `${words} · after ${failed}` : words}</LiveLine>;
+  return (
+    <LiveLine since_ms={live.started_ms}>
+      {words}
+      {failed && ` · after ${failed}`}
+    </LiveLine>
+  );
+}
+
+/** Every model has failed: the one that is asked again, and when. */
+function AgainIn({ model, again_ms }: { readonly model: string; readonly again_ms: number }): JSX.Element {
+  const left_s = Math.ceil((again_ms - useNow()) / 1000);
+  return <>{left_s > 0 ? `Asking ${model} again in ${waitWords(left_s)}` : `Asking ${model} again`}</>;
 }
 
 /** Counts the seconds from the third one on. */
@@ -154,10 +167,11 @@ interface EndingProps {
 function Ending({ chat, turn, response, last, providers }: EndingProps): JSX.Element {
   const problem = response ? problemOf(response) : "No answer was kept. Press Retry to ask again.";
   const status = response?.status ?? "failed";
+  const heldBack = response !== null && wasHeldBack(response);
   const canContinue = last && response !== null && canGoOn(response);
   // Where retrying is the remedy it has words; elsewhere it is one more possibility.
   const remedy = problem !== null && (status === "failed" || status === "interrupted");
-  const retries = last && <RetryButtons chat={chat} turn={turn} prominent={remedy} />;
+  const retries = last && <RetryButtons chat={chat} turn={turn} prominent={remedy} heldBack={heldBack} />;
   return (
     <>
       {problem && (
@@ -167,7 +181,9 @@ function Ending({ chat, turn, response, last, providers }: EndingProps): JSX.Ele
             {status === "interrupted" && <strong>Broke off. </strong>}
             {problem}
           </p>
-          {status === "failed" && response && <Failures response={response} />}
+          {status === "failed" &&
+            response &&
+            (last ? <LiveFailures chat={chat} response={response} /> : <Failures response={response} />)}
           {(canContinue || (remedy && last)) && (
             <div class="problem-actions">
               {canContinue && (
@@ -193,18 +209,36 @@ const PROBLEM_SHAPE: Record<Response["status"], MarkShape> = {
   failed: "failed",
 };
 
-function Failures({ response }: { readonly response: Response }): JSX.Element {
+interface FailuresProps {
+  readonly response: Response;
+  /** What there is to say of a model that was not asked. */
+  readonly skippedSay?: (attempt: Attempt) => string;
+}
+
+function Failures({ response, skippedSay = (attempt) => `${fateWords(attempt)}.` }: FailuresProps): JSX.Element {
   return (
-    <ul class="failures">
-      {response.attempts.map((attempt) => (
-        <li key={attempt.started_at}>
+    // Within a live log, where a countdown would be read out second by second.
+    <ul class="failures" aria-live="off">
+      {response.attempts.map((attempt, index) => (
+        <li key={index}>
           <code>{modelName(attempt.model)}</code>{" "}
-          {attempt.error_message ??
-            `${attempt.error_kind ? kindWords(attempt.error_kind) : ""} after ${seconds(attempt.duration_s)}.`}
+          {attempt.held_back ? skippedSay(attempt) : (attempt.error_message ?? `${fateWords(attempt)}.`)}
         </li>
       ))}
     </ul>
   );
+}
+
+/** With when each model is asked again that was not asked. */
+function LiveFailures({ chat, response }: { readonly chat: Chat; readonly response: Response }): JSX.Element {
+  const state = useStore(chat.store);
+  const standings = useStandings(state);
+  const skippedSay = ({ model, error_kind }: Attempt) => {
+    const provider = state.providers.find((each) => each.name === model.provider);
+    const hold = provider ? (standings.of(provider).hold ?? standings.ofModel(provider, model.name)) : null;
+    return skippedWords(error_kind ? kindWords(error_kind) : "", hold);
+  };
+  return <Failures response={response} skippedSay={skippedSay} />;
 }
 
 interface RetryProps {
@@ -212,9 +246,11 @@ interface RetryProps {
   readonly turn: Turn;
   /** With words where retrying is the remedy, as icons where it is one more possibility. */
   readonly prominent: boolean;
+  /** Nobody was asked: whoever retries wants those asked who are held back. */
+  readonly heldBack: boolean;
 }
 
-function RetryButtons({ chat, turn, prominent }: RetryProps): JSX.Element {
+function RetryButtons({ chat, turn, prominent, heldBack }: RetryProps): JSX.Element {
   const [open, setOpen] = useState(false);
   const anchor = useRef<HTMLButtonElement>(null);
   return (
@@ -222,12 +258,12 @@ function RetryButtons({ chat, turn, prominent }: RetryProps): JSX.Element {
       <button
         type="button"
         class={prominent ? "button" : "icon-button"}
-        aria-label="Retry"
-        title="Ask again. This answer is kept."
-        onClick={() => chat.retry(turn)}
+        aria-label={heldBack ? "Try now" : "Retry"}
+        title={heldBack ? "Ask all the same" : "Ask again. This answer is kept."}
+        onClick={() => (heldBack ? chat.retryNow(turn) : chat.retry(turn))}
       >
         <Icon name="retry" />
-        {prominent && "Retry"}
+        {prominent && (heldBack ? "Try now" : "Retry")}
       </button>
       <button
         ref={anchor}

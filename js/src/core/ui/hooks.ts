@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { copyText } from "../clipboard";
 import type { ProviderInfo } from "../protocol";
-import { coolingLeft_s, type Standing, standingOf } from "../providers";
+import { aloneIn, type Hold, holdOf, modelHoldOf, type Standing, standingOf } from "../providers";
 import type { State, Store } from "../store";
 
 /** The state, with a new rendering whenever it changes. */
@@ -12,27 +12,44 @@ export function useStore(store: Store): State {
   return store.get();
 }
 
-/** Whole seconds since `start_ms`, counting. */
-export function useElapsed(start_ms: number): number {
+/** The clock, read twice a second. */
+export function useNow(): number {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 500);
     return () => clearInterval(timer);
   }, []);
-  return Math.max(0, Math.floor((now - start_ms) / 1000));
+  return now;
 }
 
-/** How each provider stands, counting down while one cools. */
-export function useStandings({ providers, providers_ms }: State): (provider: ProviderInfo) => Standing {
+/** Whole seconds since `start_ms`, counting. */
+export function useElapsed(start_ms: number): number {
+  return Math.max(0, Math.floor((useNow() - start_ms) / 1000));
+}
+
+export interface Standings {
+  of(provider: ProviderInfo): Standing;
+  ofModel(provider: ProviderInfo, model: string): Hold | null;
+}
+
+/** How each provider stands, counting down while one is held back. */
+export function useStandings({ providers, providers_ms, settings }: State): Standings {
   const [, tick] = useReducer((n: number) => n + 1, 0);
-  const now = Date.now();
-  const cooling = providers.some((provider) => coolingLeft_s(provider, providers_ms, now) > 0);
+  const moment = { heard_ms: providers_ms, now_ms: Date.now(), ...aloneIn(settings?.route ?? "", providers) };
+  const counting = providers.some((provider) =>
+    [holdOf(provider, moment), ...provider.held.map(({ model }) => modelHoldOf(provider, model, moment))].some(
+      (hold) => hold !== null && hold.left_s !== null,
+    ),
+  );
   useEffect(() => {
-    if (!cooling) return undefined;
+    if (!counting) return undefined;
     const timer = setInterval(() => tick(undefined), 500);
     return () => clearInterval(timer);
-  }, [cooling]);
-  return (provider) => standingOf(provider, providers_ms, now);
+  }, [counting]);
+  return {
+    of: (provider) => standingOf(provider, moment),
+    ofModel: (provider, model) => modelHoldOf(provider, model, moment),
+  };
 }
 
 /** True from `ms` after the component is there. */

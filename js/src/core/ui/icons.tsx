@@ -32,12 +32,14 @@ export type MarkShape =
   | "ready"
   | "offline"
   | "not_ready"
+  | "demoted"
   | "cooling"
   | "failing"
   | "answered"
   | "partial"
   | "failed"
   | "stopped"
+  | "skipped"
   | "waiting";
 
 /** A status by shape as well as by colour; the word stands beside it. */
@@ -53,11 +55,13 @@ const MARKS: Record<MarkShape, JSX.Element> = {
   ready: <circle cx="5" cy="5" r="3.5" fill="currentColor" stroke="none" />,
   offline: <path d="M5 1l4 4-4 4-4-4z" fill="currentColor" stroke="none" />,
   not_ready: <circle cx="5" cy="5" r="3.25" />,
+  demoted: <path d="M5 1v7.5M1.75 5.25 5 8.5l3.25-3.25" />,
   cooling: <path d="M3 1.5v7M7 1.5v7" />,
   failing: <path d="M2 2l6 6M8 2L2 8" />,
   answered: <path d="M5 1l4 4-4 4-4-4z" />,
   partial: <path d="M5 1.25l4.25 7.5H.75z" />,
   failed: <path d="M2 2l6 6M8 2L2 8" />,
+  skipped: <path d="M1.5 1.75 4.75 5 1.5 8.25M5.5 1.75 8.75 5 5.5 8.25" />,
   stopped: <path d="M2 2h6v6H2z" />,
   waiting: <path d="M5 1a4 4 0 1 0 4 4" />,
 };
