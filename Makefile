@@ -12,6 +12,8 @@ VENV   := .venv
 LAB_ARGS ?=
 # make test PYTEST_ARGS="-k store"
 PYTEST_ARGS ?=
+# make bench BENCH_ARGS="--quick --only per-chunk,first-text"
+BENCH_ARGS ?=
 
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/stamps
@@ -134,6 +136,10 @@ screenshots: install-test ## make the README's pictures from the real thing
 	@rm -rf .test/home && mkdir -p .test/home
 	@$(call jupyter_home,$(CURDIR)/.test/home) $(BIN)/python -m tests.tools.screenshots
 
+.PHONY: bench
+bench: $(STAMPS)/bench ## measure what convoscope costs against its peers and write docs/benchmarks.md
+	@.test/bench/own/bin/python -m tests.benchmarks $(BENCH_ARGS)
+
 .PHONY: kernels
 kernels: $(STAMPS)/kernels ## run the tests that need several ipykernel versions
 	@rm -rf .test/home && mkdir -p .test/home
@@ -196,6 +202,11 @@ $(STAMPS)/dev: $(STAMPS)/lab
 
 $(STAMPS)/former-google: tests/tools/former_google.py pyproject.toml | $(STAMPS)/dev
 	@$(BIN)/python tests/tools/former_google.py .test/google-generativeai
+	@touch $@
+
+# Needs the built front end, but not what is installed in .venv: the peers and the package get environments of their own.
+$(STAMPS)/bench: tests/benchmarks/environments.py pyproject.toml $(FRONTEND) | $(STAMPS)/venv
+	@$(BIN)/python -m tests.benchmarks.environments .test/bench
 	@touch $@
 
 $(STAMPS)/kernels: tests/tools/kernels.py $(STAMPS)/dev
