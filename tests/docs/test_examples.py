@@ -43,7 +43,7 @@ SKIPPED_BLOCKS = 4
 _OUTPUT = re.compile(r'text title="Output"$\n', re.MULTILINE)
 _BLOCK = re.compile(r"^ *(?:```(?:python|ipython)|<!-- invisible-code-block: python)$", re.MULTILINE)
 _SKIP = re.compile(r"<!-- skip:.*")
-_SECONDS = re.compile(r"\b\d+\.\d s\b")
+_SECONDS = re.compile(r"(?:\bunder )?\b\d+\.\d s\b")
 _PLACE_ON_PAGES = "~/.local/share/convoscope/convoscope.sqlite3"
 
 
