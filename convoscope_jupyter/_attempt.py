@@ -57,6 +57,20 @@ def _first_text_s(candidate: ModelRef, provider: Provider, limits: TimeLimits) -
     return 120.0 if models.is_reasoning(candidate) else 30.0
 
 
+def _retold(error: ProviderError, kind: type[StreamInterrupted | ProtocolError]) -> ProviderError:
+    """The same words as what they amount to: after the first text any failure is an interruption, before it none is."""
+    if (kind is StreamInterrupted) == isinstance(error, StreamInterrupted):
+        return error
+    return kind(
+        error.message,
+        provider=error.provider,
+        model=error.model,
+        status_code=error.status_code,
+        request_id=error.request_id,
+        retry_after_s=error.retry_after_s,
+    )
+
+
 class _Who(TypedDict):
     provider: str
     model: str
@@ -100,7 +114,7 @@ class RunningAttempt:
                     self._check_length()
             self._check_end()
         except ProviderError as error:
-            failure = self._as_interruption(error) if self.committed else error
+            failure = _retold(error, StreamInterrupted if self.committed else ProtocolError)
             # Whoever shows the errors of a route shows a few lines, not the way each of them came.
             self.error = failure.with_traceback(None)
         finally:
@@ -179,18 +193,6 @@ class RunningAttempt:
             raise ProtocolError("the provider sent an empty answer. Retry, or choose another model.", **self._who())
         if not self.committed and self._end.finish_reason == "stop":
             raise ProtocolError("the model returned nothing. Retry, or choose another model.", **self._who())
-
-    def _as_interruption(self, error: ProviderError) -> StreamInterrupted:
-        if isinstance(error, StreamInterrupted):
-            return error
-        return StreamInterrupted(
-            error.message,
-            provider=error.provider,
-            model=error.model,
-            status_code=error.status_code,
-            request_id=error.request_id,
-            retry_after_s=error.retry_after_s,
-        )
 
     def _refuse_what_cannot_fit(self) -> None:
         window = models.context_window(self.model)

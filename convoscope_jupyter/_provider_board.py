@@ -8,8 +8,7 @@ from typing import assert_never
 
 from convoscope_jupyter._breaker import Breakers, Circuit, Standing
 from convoscope_jupyter.errors import UnknownProvider
-from convoscope_jupyter.messages import ModelRef
-from convoscope_jupyter.protocol import Health
+from convoscope_jupyter.messages import Health, ModelRef
 from convoscope_jupyter.providers import suggested_models
 from convoscope_jupyter.providers._base import Provider
 

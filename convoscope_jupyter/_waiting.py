@@ -7,12 +7,13 @@ import collections
 import concurrent.futures
 import contextlib
 import queue
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
 
 from convoscope_jupyter import _loop
 from convoscope_jupyter._running_turn import RunningTurn
 from convoscope_jupyter.errors import AnswerInterrupted, RouteExhausted
-from convoscope_jupyter.messages import SessionEvent
+from convoscope_jupyter.messages import SessionEvent, TextDelta
 
 Launch = Callable[[Callable[[SessionEvent], None]], concurrent.futures.Future[RunningTurn]]
 """Starts the turn; its events go to the given function, on the loop thread."""
@@ -37,7 +38,18 @@ def events(launch: Launch, stop: Callable[[], None]) -> Generator[SessionEvent]:
         message = "this would wait for itself: call ask_async or stream_async from here."
         raise RuntimeError(message)
     arrived: queue.SimpleQueue[SessionEvent | None] = queue.SimpleQueue()
-    running = launch(arrived.put)
+    has_spoken = False
+
+    def arrive(event: SessionEvent) -> None:
+        nonlocal has_spoken
+        arrived.put(event)
+        if not has_spoken and isinstance(event, TextDelta):
+            has_spoken = True
+            # The loop's thread would keep the interpreter until it waits for the network again, which after a short
+            # answer is when all of it is stored: the caller gets the first words now.
+            time.sleep(0)
+
+    running = launch(arrive)
     running.add_done_callback(lambda _: arrived.put(None))  # wakes the caller at once, whatever the turn ended with
     try:
         while (event := _wait_for(arrived)) is not None:

@@ -26,6 +26,10 @@ Role = Literal["user", "assistant"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_call", "error"]
 """Why a model stopped, normalised as OpenTelemetry's `gen_ai.response.finish_reasons`."""
 
+Health = Literal["unknown", "ok", "demoted", "cooling", "failing"]
+"""How a provider fared when the kernel last asked it: `demoted` while others are asked before it, `cooling` while it is
+not asked."""
+
 ResponseStatus = Literal["complete", "interrupted", "cancelled", "failed"]
 
 ErrorKind = Literal[

@@ -19,7 +19,7 @@ from pydantic.json_schema import models_json_schema
 
 from convoscope_jupyter._text import clean
 from convoscope_jupyter.errors import MalformedCommand
-from convoscope_jupyter.messages import Attempt, ModelRef, Turn
+from convoscope_jupyter.messages import Attempt, Health, ModelRef, Turn
 
 PROTOCOL_VERSION: Literal[1] = 1
 MAX_PROMPT_CHARACTERS = 1_000_000
@@ -28,10 +28,6 @@ TURNS_PER_PAGE = 50
 _Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
 _Route = Annotated[str, Field(min_length=1, max_length=2_000)]
 _Prompt = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
-
-Health = Literal["unknown", "ok", "demoted", "cooling", "failing"]
-"""How a provider fared when the kernel last asked it: `demoted` while others are asked before it, `cooling` while it is
-not asked."""
 
 
 class _Wire(BaseModel):

@@ -242,6 +242,18 @@ def test_a_delay_is_never_over_the_budget_and_never_short_of_retry_after(
         assert retries < 2
 
 
+async def test_one_that_thinks_past_the_bound_without_a_word_is_no_answer_and_the_next_is_asked() -> None:
+    events, receipt, _ = await run(
+        "p:m, p:good",
+        Scripted(m=[[ReasoningDelta(text="hm " * 50), asyncio.Event()]], good=[OK]),
+        limits=TimeLimits(max_characters=100),
+    )
+
+    assert ["protocol_error", "ok"] == [attempt.outcome for attempt in receipt]
+    assert "cut at 100 characters" in (receipt[0].error_message or "")
+    assert "Hello" == text_of(events)
+
+
 # --- the commit ----------------------------------------------------------------------------------------
 
 

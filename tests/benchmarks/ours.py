@@ -34,7 +34,7 @@ def provider_at(target: Target, url: str) -> Provider:
 class _Sessions:
     """New sessions for one target: what is asked has no history, as with the peers."""
 
-    def __init__(self, target: Target, store: str) -> None:
+    def __init__(self, target: Target, store: str | cv.Store) -> None:
         self._store = store
         self._providers: Mapping[str, Provider] = {
             f"peer{n}": provider_at(target, url) for n, url in enumerate(target.urls)
@@ -85,8 +85,8 @@ def _streamed(target: Target) -> Asker:
 
 
 def _together(target: Target) -> Asker:
-    """For many at once: each call a session of its own, awaited."""
-    sessions = _Sessions(target, ":memory:")
+    """For many at once: each call a session of its own, awaited; one store for all of them."""
+    sessions = _Sessions(target, cv.open_store(":memory:"))
     ready: list[cv.Session] = []
 
     def prepare() -> None:
