@@ -7,7 +7,7 @@ import concurrent.futures
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,19 @@ from convoscope_jupyter.routing import Route
 _log = logging.getLogger(__name__)
 
 RouteLike = str | Sequence[str] | Route
+
+
+_loading: set[type[Provider]] = set()
+
+
+def _load_soon(providers: Iterable[Provider]) -> None:
+    """Import what the first question needs, while the person writes it; once in a kernel."""
+    if not _loading:
+        _loop.submit(asyncio.to_thread(models.load))
+    for provider in providers:
+        if type(provider) not in _loading:
+            _loading.add(type(provider))
+            _loop.submit(asyncio.to_thread(provider.load))
 
 
 class Conductor:
@@ -89,9 +102,7 @@ class Conductor:
     @route.setter
     def route(self, route: Route) -> None:
         self._route = route
-        _loop.submit(asyncio.to_thread(models.load))
-        for name in {candidate.provider for candidate in route.candidates}:
-            _loop.submit(asyncio.to_thread(self.providers[name].load))
+        _load_soon({self.providers[candidate.provider] for candidate in route.candidates})
 
     @property
     def models_in_use(self) -> tuple[ModelRef, ...]:
