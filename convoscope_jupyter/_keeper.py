@@ -1,22 +1,27 @@
 """Between a session and its store: blocking calls moved off the loop, and what to do when one fails.
 
-An answer is shown whether or not it can be saved. What could not be saved is remembered, told as
-`problem`, and saved before the next thing is.
+An answer is shown whether or not it can be saved, and its end waits for the store only a moment.
+What is not saved is remembered, told as `problem`, and saved before the next thing is.
+
+One save runs at a time: the next question joins it. Its outcome is noted on the loop's thread only,
+so that "saved" and "not saved yet" cannot overtake each other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
 from convoscope_jupyter import _loop
 from convoscope_jupyter._session_values import with_new_ids
 from convoscope_jupyter.errors import AlreadyStored, StoreError
 from convoscope_jupyter.messages import Conversation, Turn
+from convoscope_jupyter.redaction import place_of
 from convoscope_jupyter.store import ConversationSummary, Partial, Store
 
 P = ParamSpec("P")
@@ -25,6 +30,18 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _IN_MEMORY = ":memory:"
+
+ANSWER_PATIENCE_S = 0.5
+"""How long the end of an answer waits for the store. After that the save goes on behind it."""
+QUESTION_PATIENCE_S = 1.0
+"""How long a question waits for the store before whoever watches is told so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unsaved:
+    conversation_id: str
+    turn: Turn
+    partial: Partial
 
 
 class Keeper:
@@ -36,10 +53,18 @@ class Keeper:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._unsaved: dict[str, tuple[str, Turn]] = {}
+        self._unsaved: dict[str, _Unsaved] = {}
+        self._saving: asyncio.Future[Exception | None] | None = None
         self._recovered = False
-        self.problem: str | None = None
+        self._answer_problem: str | None = None
+        self._question_problem: str | None = None
+        self.on_change: Callable[[], object] = lambda: None
+        """Called when `problem` is not what it was, on the loop's thread; it must not block."""
+
+    @property
+    def problem(self) -> str | None:
         """What is wrong and what to do, while something is not saved."""
+        return " ".join(filter(None, (self._answer_problem, self._question_problem))) or None
 
     @property
     def place(self) -> str:
@@ -59,11 +84,16 @@ class Keeper:
         Raises:
             StoreError: They could not be saved.
         """
-        return await self._in_thread(self._begin, conversation, turn)
+        told = asyncio.get_running_loop().call_later(QUESTION_PATIENCE_S, self._note_waiting_question)
+        try:
+            await self._save_first()
+            return await self._in_thread(self._begin, conversation, turn)
+        finally:
+            told.cancel()
+            self._note_question(None)
 
     def _begin(self, conversation: Conversation, turn: Turn) -> Partial:
         self._recover_once()
-        self._save_the_unsaved()
         partial = self._store.open_partial(conversation.id, turn.id)
         try:
             self._store.begin_turn(conversation, turn)
@@ -72,32 +102,101 @@ class Keeper:
             raise
         return partial
 
+    async def _save_first(self) -> None:
+        """Raises what kept an earlier answer from being saved. A save under way is joined, not tried twice."""
+        saving = self._saving_here()
+        if saving is None:
+            if not self._unsaved:
+                return
+            saving = self._start_saving()
+        if not saving.done():
+            await asyncio.wait({saving})
+        self._note_saved(saving)
+        if error := saving.result():
+            raise error
+
     async def finish(self, conversation_id: str, turn: Turn, partial: Partial) -> None:
-        """Save a whole turn; when that fails keep it here, and its side file where it is.
+        """Save a whole turn. What takes longer goes on in the background; what fails is kept here and in the side file.
 
         Args:
             conversation_id: Its conversation.
             turn: The turn with its responses.
-            partial: Its side file, closed here.
+            partial: Its side file, closed here or by the save that goes on.
         """
-        self._unsaved[turn.id] = (conversation_id, turn)
-        try:
-            await self._in_thread(self._save_the_unsaved)
-        except StoreError:
-            await self._in_thread(lambda: partial.close(folded=False))
+        self._unsaved[turn.id] = _Unsaved(conversation_id=conversation_id, turn=turn, partial=partial)
+        saving = self._start_saving()
+        if not saving.done():
+            await asyncio.wait({saving}, timeout=ANSWER_PATIENCE_S)
+        if saving.done():
+            self._note_saved(saving)
         else:
-            await self._in_thread(lambda: partial.close(folded=True))
+            self._note_answer(
+                f"the last answer is not saved yet, because the store {self.place} is busy; it is kept in this kernel "
+                "until it is saved."
+            )
 
-    def _save_the_unsaved(self) -> None:
+    # --- the one save that runs ------------------------------------------------------------------
+
+    def _start_saving(self) -> asyncio.Future[Exception | None]:
+        saving = self._in_executor(self._save_the_unsaved)
+        if saving is None:
+            saving = asyncio.get_running_loop().create_future()
+            saving.set_result(self._save_the_unsaved())
+        self._saving = saving
+        saving.add_done_callback(self._note_saved)
+        return saving
+
+    def _saving_here(self) -> asyncio.Future[Exception | None] | None:
+        """The save under way. One of a parent process never ends in the child of a fork."""
+        saving = self._saving
+        return saving if saving is not None and saving.get_loop() is asyncio.get_running_loop() else None
+
+    def _save_the_unsaved(self) -> Exception | None:
+        """Returns what kept an answer from being saved."""
         try:
-            for turn_id, (conversation_id, turn) in list(self._unsaved.items()):
-                self._store.finish_turn(conversation_id, turn)
+            for turn_id, one in list(self._unsaved.items()):
+                self._store.finish_turn(one.conversation_id, one.turn)
                 del self._unsaved[turn_id]
-        except StoreError as error:
-            self.problem = f"{error} {len(self._unsaved)} answer(s) are kept in this kernel until then."
-            _log.warning("store: %d turns not saved (%s)", len(self._unsaved), type(error).__name__)
-            raise
-        self.problem = None
+                one.partial.close(folded=True)
+        except Exception as error:  # noqa: BLE001 - whatever the store does, the answer is shown and the trouble told
+            for one in list(self._unsaved.values()):
+                one.partial.close(folded=False)
+            return error
+        return None
+
+    def _note_saved(self, saving: asyncio.Future[Exception | None]) -> None:
+        """Tell what came of a save, once: as its callback, or earlier by whoever waits for it."""
+        if self._saving is not saving:
+            return
+        self._saving = None
+        error = saving.result()
+        if error is None:
+            self._note_answer(None)
+            return
+        _log.warning("store: %d turns not saved (%s)", len(self._unsaved), place_of(error))
+        words = (
+            str(error)
+            if isinstance(error, StoreError)
+            else f"the store {self.place} failed; it is tried again with your next question."
+        )
+        self._note_answer(f"{words} {len(self._unsaved)} answer(s) are kept in this kernel until then.")
+
+    def _note_answer(self, problem: str | None) -> None:
+        before, self._answer_problem = self.problem, problem
+        if self.problem != before:
+            self.on_change()
+
+    def _note_question(self, problem: str | None) -> None:
+        before, self._question_problem = self.problem, problem
+        if self.problem != before:
+            self.on_change()
+
+    def _note_waiting_question(self) -> None:
+        self._note_question(
+            f"Your question waits for the store {self.place}, which is busy; it is sent once it is saved."
+        )
+
+    # --- conversations ---------------------------------------------------------------------------
 
     async def save_conversation(self, conversation: Conversation) -> None:
         """Save title, name and instructions.
@@ -123,7 +222,8 @@ class Keeper:
             StoreError: The store cannot be read.
         """
         self._recover_once()
-        return self._store.get(conversation_id)
+        unsaved = dict(self._unsaved)  # first: what is saved meanwhile is in the store then
+        return _with_answers(self._store.get(conversation_id), unsaved)
 
     def find_by_name(self, name: str) -> Conversation | None:
         """A stored conversation by the name it was opened under. Blocks.
@@ -138,7 +238,8 @@ class Keeper:
             StoreError: The store cannot be read.
         """
         self._recover_once()
-        return self._store.find_by_name(name)
+        unsaved = dict(self._unsaved)
+        return _with_answers(self._store.find_by_name(name), unsaved)
 
     def adopt(self, conversation: Conversation) -> Conversation:
         """Keep a conversation that comes from elsewhere. Blocks.
@@ -206,8 +307,25 @@ class Keeper:
                 _log.info("store: %d interrupted turns recovered", len(recovered))
 
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        # What is in memory makes nobody wait; a thread would cost more. At exit the executor takes no more work, and
-        # nobody is left whom blocking could disturb.
-        if self._store.place == _IN_MEMORY or _loop.is_closing():
-            return function(*args, **kwargs)
-        return await asyncio.to_thread(function, *args, **kwargs)
+        call = functools.partial(function, *args, **kwargs)
+        running = self._in_executor(call)
+        return call() if running is None else await running
+
+    def _in_executor(self, call: Callable[[], T]) -> asyncio.Future[T] | None:
+        """Start a call that blocks; `None` when it is to be made right here.
+
+        What is in memory makes nobody wait; a thread would cost more. At exit the executor takes no more work, and
+        nobody is left whom blocking could disturb. What it has taken before, the interpreter waits for.
+        """
+        if self._store.place != _IN_MEMORY and not _loop.is_closing():
+            with contextlib.suppress(RuntimeError):  # refused: the interpreter is going away
+                return asyncio.get_running_loop().run_in_executor(None, call)
+        return None
+
+
+def _with_answers(found: Conversation | None, unsaved: dict[str, _Unsaved]) -> Conversation | None:
+    """What the store has of a conversation, with the answers that it has not."""
+    if found is None or not unsaved:
+        return found
+    turns = tuple(unsaved[turn.id].turn if turn.id in unsaved else turn for turn in found.turns)
+    return replace(found, turns=turns)

@@ -53,7 +53,7 @@ def measure(bench: Bench) -> Section:
     return Section(
         title="Many streams at once",
         method=f"{at_once} questions at the same time over one process, each answered with {CHUNKS} chunks in a burst; "
-        f"{rounds} rounds, a new process for each. Ours: {at_once} sessions on one store in memory, `ask_async` gathered"
+        f"{rounds} rounds, a new process for each. Ours: {at_once} sessions, one store in memory, `ask_async` gathered"
         + ("." if not ours else f", {median(each['wall_s'] for each in ours):.1f} s in all."),
         tables=[comparison(figures, failed, key=key, unit=unit, bases=bases, caption=unit) for key, unit in keys],
         goals=goals,

@@ -50,6 +50,29 @@ def test_the_answer_is_shown_told_to_be_unsaved_and_saved_when_the_store_is_back
     assert_nothing_lost_or_leaked(world, outcome, text=fault.text)
 
 
+@each(STORE, lambda fault: fault.happens == "store locked")
+def test_the_end_of_an_answer_does_not_wait_for_another_program_to_unlock_the_default_store(
+    world: World, fault: Fault, wire: Wire
+) -> None:
+    world.open(fault, wire)
+    store = world.session.keeper._store
+    assert isinstance(store, SqliteStore)
+    with contextlib.ExitStack() as trouble:
+        outcome = world.ask(when_seen=lambda: break_store(fault.happens, store, world, trouble))
+        ended = last_end(world)
+        told = world.chat.wait_for("status_changed", since=ended)["store"]
+        (stored,) = stored_turns(world)
+        since = len(world.chat.messages)
+    saved = world.chat.wait_for("status_changed", since=since)["store"]
+
+    assert (fault.status, fault.text, ()) == (outcome.response.status, outcome.turn.text, stored.responses)
+    assert not told["saved"]
+    assert "is busy; it is kept in this kernel until it is saved." in told["problem"]
+    assert (True, None) == (saved["saved"], saved["problem"])
+    assert (outcome.turn,) == stored_turns(world)
+    assert_nothing_lost_or_leaked(world, outcome, text=fault.text)
+
+
 def stored_turns(world: World) -> tuple[Turn, ...]:
     store = cv.open_store(world.store_path)
     conversation = store.get(world.session.conversation.id)
