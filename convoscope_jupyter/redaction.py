@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -163,6 +164,7 @@ def mask(text: str, *secrets: Secret | None) -> str:
     return text
 
 
+@functools.lru_cache(maxsize=32)  # a kernel has a few keys, and masks them in every line that is logged
 def _forms(secret: Secret) -> tuple[str, ...]:
     """The ways in which a key is written into URLs, JSON and Basic authentication."""
     text = secret.reveal()

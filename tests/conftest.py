@@ -12,6 +12,7 @@ import pytest
 
 from convoscope_jupyter import _breaker, config
 from convoscope_jupyter.config import _dotenv, _keychains
+from convoscope_jupyter.providers import _logging
 
 _NAMES = {*_dotenv._TAKEN, "CONVOSCOPE_STORE"}
 
@@ -48,6 +49,7 @@ def _nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     config._held.clear()
     _keychains._lookups.clear()
     _breaker.shared.reset()
+    _logging.forget_keys()
 
 
 class NetworkRefused(RuntimeError):

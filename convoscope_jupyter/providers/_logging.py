@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import threading
 
 from convoscope_jupyter import _loop
 from convoscope_jupyter.redaction import Secret, redact
@@ -32,18 +33,36 @@ _CUT = ("anthropic._base_client", "anthropic._response")
 
 _PLACEHOLDER = re.compile(r"%[a-z]")
 
-_keys: list[Secret] = []
+MAX_KEYS = 32
+"""How many keys are looked for in every line: those used last. A kernel has a few; a program that makes a key for each
+request would otherwise log ever more slowly."""
+
+_keys: dict[Secret, None] = {}
+"""In the order of their last use. Replaced, never changed: other threads log meanwhile."""
+
+_changing = threading.Lock()
 
 
 def keep_out_of_logs(key: Secret | None) -> None:
     """Mask a key, and leave out what is asked, in what the libraries log from now on.
 
     Args:
-        key: About to be sent; `None` when there is none.
+        key: About to be sent; `None` when there is none. It is masked until `MAX_KEYS` others were used after it.
     """
+    global _keys  # noqa: PLW0603 - replaced as a whole
     _install()
-    if key is not None and key not in _keys:
-        _keys.append(key)
+    if key is None or key is next(reversed(_keys), None):
+        return
+    with _changing:
+        others = [other for other in _keys if other != key]
+        _keys = dict.fromkeys([*others, key][-MAX_KEYS:])
+
+
+def forget_keys() -> None:
+    """Mask none of the keys any more: for tests."""
+    global _keys  # noqa: PLW0603 - replaced as a whole
+    with _changing:
+        _keys = {}
 
 
 @functools.cache

@@ -149,3 +149,7 @@ def test_it_is_ready_and_offline() -> None:
 
 def test_every_suggested_model_exists() -> None:
     assert set(suggested_models("demo")) <= set(_MODELS)
+
+
+async def test_its_models_are_its_scripts() -> None:
+    assert sorted(_MODELS) == list(await Demo().list_models("demo"))
