@@ -111,12 +111,6 @@ def test_a_key_that_nobody_masks_would_be_found(log: Everything) -> None:
 # --- the libraries' loggers -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def _no_keys_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_logging, "_keys", [])
-
-
-@pytest.mark.usefixtures("_no_keys_yet")
 @pytest.mark.parametrize("name", [*_logging._MASKED, *_logging._CUT])
 def test_a_key_in_use_is_masked_in_what_a_library_logs(name: str, log: Everything) -> None:
     for key in (Secret(KEY), Secret("another-key-in-use"), Secret(KEY), None):
@@ -126,6 +120,16 @@ def test_a_key_in_use_is_masked_in_what_a_library_logs(name: str, log: Everythin
     (shown,) = log.shown
     assert 'HTTP Request: POST "200 OK …-key …-use"' in shown
     assert 2 == len(_logging._keys)
+
+
+def test_the_keys_used_last_are_the_ones_that_are_looked_for(log: Everything) -> None:
+    keys = [Secret(f"a-key-of-a-program-{n:04}") for n in range(_logging.MAX_KEYS + 1)]
+    for key in (*keys[:-1], keys[0], keys[-1]):  # the first is used again, the second is the one used longest ago
+        keep_out_of_logs(key)
+    logging.getLogger("httpx2").info("first %s second %s last %s", *(key.reveal() for key in (*keys[:2], keys[-1])))
+
+    (shown,) = log.shown
+    assert "first …0000 second a-key-of-a-program-0001 last …0032" in shown
 
 
 def test_a_record_that_cannot_be_written_ends_no_request(log: Everything) -> None:

@@ -53,7 +53,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def world(folder: Path, servers: LoopbackThread) -> Iterator[World]:
-    _logging._keys.clear()  # a kernel has a few, and looks for each of them in every line; here is one for each test
+    _logging.forget_keys()  # a kernel has a few, and looks for each of them in every line; here is one for each test
     world = World(folder, servers)
     yield world
     world.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 
 import convoscope_jupyter as cv
+from convoscope_jupyter import _loop
 from convoscope_jupyter.messages import Turn
 from convoscope_jupyter.store._sqlite import SqliteStore
 from tests.faults.checks import assert_nothing_lost_or_leaked
@@ -54,14 +56,14 @@ def test_the_answer_is_shown_told_to_be_unsaved_and_saved_when_the_store_is_back
 def test_the_end_of_an_answer_does_not_wait_for_another_program_to_unlock_the_default_store(
     world: World, fault: Fault, wire: Wire
 ) -> None:
-    world.open(fault, wire)
-    store = world.session.keeper._store
-    assert isinstance(store, SqliteStore)
+    store = SqliteStore(str(world.store_path))
+    world.open(fault, wire, store=store)
     with contextlib.ExitStack() as trouble:
         outcome = world.ask(when_seen=lambda: break_store(fault.happens, store, world, trouble))
         ended = last_end(world)
         told = world.chat.wait_for("status_changed", since=ended)["store"]
         (stored,) = stored_turns(world)
+        _loop.run(asyncio.sleep(0))  # what was to be told by then has been told
         since = len(world.chat.messages)
     saved = world.chat.wait_for("status_changed", since=since)["store"]
 
