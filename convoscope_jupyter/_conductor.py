@@ -63,7 +63,7 @@ class Conductor:
     ) -> None:
         self.providers = providers
         self.keeper = keeper
-        keeper.on_change = self.tell_settings
+        keeper.observe(self.tell_settings)
         self.board = ProviderBoard(providers, breakers)
         self.budget = Budget()
         self._breakers = breakers

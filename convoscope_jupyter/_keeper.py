@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
@@ -58,8 +59,15 @@ class Keeper:
         self._recovered = False
         self._answer_problem: str | None = None
         self._question_problem: str | None = None
-        self.on_change: Callable[[], object] = lambda: None
-        """Called when `problem` is not what it was, on the loop's thread; it must not block."""
+        self._observer: weakref.WeakMethod[Callable[[], object]] | None = None
+
+    def observe(self, observer: Callable[[], object]) -> None:
+        """Be told when `problem` is not what it was, for as long as the observer lives.
+
+        Args:
+            observer: A method; called on the loop's thread, it must not block.
+        """
+        self._observer = weakref.WeakMethod(observer)
 
     @property
     def problem(self) -> str | None:
@@ -183,13 +191,16 @@ class Keeper:
 
     def _note_answer(self, problem: str | None) -> None:
         before, self._answer_problem = self.problem, problem
-        if self.problem != before:
-            self.on_change()
+        self._tell_unless_still(before)
 
     def _note_question(self, problem: str | None) -> None:
         before, self._question_problem = self.problem, problem
-        if self.problem != before:
-            self.on_change()
+        self._tell_unless_still(before)
+
+    def _tell_unless_still(self, before: str | None) -> None:
+        observer = self._observer() if self._observer is not None else None
+        if observer is not None and self.problem != before:
+            observer()
 
     def _note_waiting_question(self) -> None:
         self._note_question(

@@ -147,7 +147,7 @@ def merged(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
 
     Example:
         >>> list(merged([TextDelta(text="Hel"), TextDelta(text="lo")]))
-        [TextDelta(text='Hello')]
+        [TextDelta(text='Hello', lane=0, type='text_delta')]
     """
     for kind, alike in itertools.groupby(chunks, type):
         if kind is TextDelta or kind is ReasoningDelta:
