@@ -242,6 +242,14 @@ def test_a_delay_is_never_over_the_budget_and_never_short_of_retry_after(
         assert retries < 2
 
 
+async def test_an_empty_delta_is_no_sign_of_life() -> None:
+    events, receipt, _ = await run("p:m", Scripted(m=[[TextDelta(text=""), ReasoningDelta(text=""), 9.0]]))
+
+    assert {("timed_out", None)} == {(attempt.outcome, attempt.time_to_first_chunk_s) for attempt in receipt}
+    assert "sent no text within 0.05 s" in (receipt[0].error_message or "")
+    assert "" == text_of(events)
+
+
 async def test_one_that_thinks_past_the_bound_without_a_word_is_no_answer_and_the_next_is_asked() -> None:
     events, receipt, _ = await run(
         "p:m, p:good",
