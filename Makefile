@@ -116,7 +116,7 @@ pytest: install-test
 	$(call heading,pytest)
 	@rm -rf .test/home && mkdir -p .test/home
 	@$(call jupyter_home,$(CURDIR)/.test/home) $(BIN)/python -m pytest --cov $(PYTEST_ARGS)
-	@$(if $(PYTEST_ARGS),,$(MAKE) --no-print-directory every-branch)
+	@$(if $(PYTEST_ARGS),echo 'A part of the tests: whether every branch is tested was not asked.',$(MAKE) --no-print-directory every-branch)
 
 # What decides who is asked, and all that reads what comes back: not one branch of it is untested. Without figures of a
 # run, or with those of a part of it, this fails.
